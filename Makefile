@@ -1,0 +1,84 @@
+# Every task of this project in one command. `make` lists them.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PORT ?= 8000
+POSTS ?= 500
+
+# The environment's own Python runs the bootstrap once it exists; before that, the first that runs.
+# Being on the PATH is not enough: the shim of a version manager can be there and fail.
+bootstrap_python = $(shell \
+	for python in .venv/bin/python $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+		"$$python" -c "" >/dev/null 2>&1 && echo "$$python" && break; \
+	done)
+bootstrap = @PYTHON="$(PYTHON)" $(or $(bootstrap_python),$(error no Python 3 found. \
+	Install one: Debian and Ubuntu, sudo apt-get install python3 python3-venv; macOS, \
+	brew install python)) requirements/bootstrap.py
+
+bin := .venv/bin
+manage := $(bin)/python manage.py
+
+# What the demo runs with. It has a database file of its own, so it never touches the one in .env;
+# DATABASE_URL in the environment or on the command line names another.
+demo_environment = \
+	DATABASE_URL="$(or $(DATABASE_URL),sqlite:///demo.sqlite3)" \
+	DEBUG=off IMAGE_PLACEHOLDER=on REDIS_URL= \
+	ALLOWED_HOSTS="localhost,127.0.0.1,[::1]" PUBLIC_URL="http://127.0.0.1:$(PORT)"
+
+# The tools that load Django need some secret; it protects nothing.
+tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
+
+.PHONY: help setup demo test test-long lint e2e check lock
+
+help: ## list the tasks
+	@echo "make <task>, where <task> is one of:"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+setup: ## build .venv from the locks and write a .env with a SECRET_KEY
+	$(bootstrap) base --env
+
+demo: ## show the site with a sample archive on 127.0.0.1:8000 (PORT=, POSTS=)
+	$(bootstrap) base --env
+	@$(MAKE) --no-print-directory -s staticfiles/.collected
+	@$(demo_environment) $(manage) migrate --verbosity 0
+	@$(demo_environment) $(manage) demo --posts $(POSTS)
+	@exec env $(demo_environment) $(bin)/gunicorn -c alphanode/gunicorn.conf.py --bind 127.0.0.1:$(PORT)
+
+# Collected again when a file or a folder of static files is newer, or an app that brings some is.
+staticfiles/.collected: requirements/base.txt alphanode/settings.py \
+		$(shell find static posts/static 2>/dev/null | grep -v ' ')
+	@$(demo_environment) $(manage) collectstatic --noinput --verbosity 0
+	@touch $@
+
+test: ## run the fast tests, on SQLite and, when it answers, PostgreSQL (ARGS=)
+	$(bootstrap) test
+	@$(bin)/python -m tests.on_databases -n 2 -m "not long and not browser" $(ARGS)
+
+test-long: ## run the long tests on the same databases (ARGS=)
+	$(bootstrap) test
+	@$(bin)/python -m tests.on_databases -m long $(ARGS)
+
+lint: ## check style, templates, types and that no migration is missing
+	$(bootstrap) dev
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@find templates posts -name '*.html' -print0 | xargs -0 --no-run-if-empty $(bin)/djade --check
+	@$(tool_environment) $(bin)/mypy
+	@$(tool_environment) $(manage) makemigrations --check --dry-run
+
+e2e: ## drive the site in Chromium and check it for accessibility (ARGS=)
+	$(bootstrap) test
+	@DATABASE_URL=sqlite:///test.sqlite3 $(bin)/python -m pytest -m browser $(ARGS)
+
+check: lint test e2e ## lint, test and e2e
+
+lock: ## resolve requirements/*.in anew into the locks (ARGS=--upgrade)
+	$(bootstrap) dev
+	@cd requirements && for name in base prod test dev; do \
+		echo "Locking $$name"; \
+		../$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-header --no-annotate $(ARGS) \
+			$$constraints $$name.in --output-file $$name.txt || exit 1; \
+		constraints="$$constraints --constraints $$name.txt"; \
+	done

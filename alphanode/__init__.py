@@ -1,0 +1,1 @@
+"""Settings, routes, middleware, server configuration. Knows `posts`, which never knows this."""
