@@ -1,0 +1,90 @@
+"""The input formats: one module each, registered by name.
+
+Input: paths. Output: readers and the streams they read from. A new format is a module with the
+members of `Reader`, one line in `READERS` and a sample in `tests/data/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from posts.content import Problem
+from posts.importing.formats import jsonl, text_export
+from posts.importing.formats.opening import Content, Input, InputError, inputs, open_input
+from posts.importing.records import Position, RawRecord, Reader
+
+__all__ = [
+    "READERS",
+    "Content",
+    "Input",
+    "InputError",
+    "Opened",
+    "Reader",
+    "inputs",
+    "jsonl",
+    "open_input",
+    "opened",
+    "records",
+    "sniff",
+    "text_export",
+]
+
+READERS: dict[str, Reader] = {
+    "jsonl": jsonl,
+    "text-export": text_export,
+}
+
+
+def sniff(path_name: str, head: bytes) -> str | None:
+    """Return the name of the first format that recognises the content, None when none does."""
+    for name, reader in READERS.items():
+        if reader.matches(path_name, head):
+            return name
+    return None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An input ready to be read. `reader` is None for a file of a folder in no wanted format."""
+
+    source: Input
+    content: Content
+    reader: Reader | None
+
+
+@contextmanager
+def opened(source: Input, format_name: str = "auto") -> Iterator[Opened]:
+    """Open an input for the format named, or for the one its content shows.
+
+    A file named by itself is read in the named format whatever it holds. A file of a folder that
+    does not match has no reader: it is *filtered*, to be reported, not rejected. Raises
+    `InputError` when it cannot be opened or, named by itself, not recognised.
+    """
+    with open_input(source) as content:
+        name: str | None = format_name
+        if format_name == "auto":
+            name = sniff(source.file, content.head)
+        elif source.is_member and not READERS[format_name].matches(source.file, content.head):
+            name = None
+        if name is None and not source.is_member:
+            raise InputError(
+                Problem(
+                    code="unknown_format",
+                    field="",
+                    value=source.file[:200],
+                    expected="content in one of the formats " + ", ".join(READERS),
+                    hint="name the format with --format",
+                )
+            )
+        yield Opened(source, content, READERS[name] if name else None)
+
+
+def records(ready: Opened, after: Position | None = None) -> Iterator[RawRecord]:
+    """Yield the records of an opened input, those behind `after` when it is given."""
+    if ready.reader is None:
+        return
+    if after is not None:
+        ready.content.skip(after.end)
+    yield from ready.reader.records(ready.content.stream, ready.source.file, after)

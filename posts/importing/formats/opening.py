@@ -1,0 +1,310 @@
+"""Opening inputs: files, folders, standard input, compressed or not.
+
+Input: paths as the user named them. Output: byte streams of uncompressed content that hand out
+every whole byte before they tell of damage. Never extracts archives, follows no folder links.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import msgspec
+import zstandard
+
+from posts.content import Problem, shown
+
+#: Uncompressed bytes a format may look at to recognise its content.
+HEAD_BYTES = 64 * 1024
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+#: Compressed bytes fed at a time. Four bytes of zstd can stand for 128 KiB, so the step bounds
+#: what a hostile file can make of memory to 32 MiB.
+_STEP_BYTES = 1024
+_OUTPUT_BYTES = 256 * 1024
+
+
+class InputError(Exception):
+    """An input that cannot be read any further; carries the problem to report."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.code}: {problem.value}")
+        self.problem = problem
+
+
+def _truncated(kind: str) -> InputError:
+    return InputError(
+        Problem(
+            code="truncated_input",
+            value=f"{kind} data ends early",
+            expected=f"a complete {kind} file",
+            retryable=True,
+        )
+    )
+
+
+def _corrupt(kind: str, reason: str) -> InputError:
+    return InputError(
+        Problem(
+            code="corrupt_input",
+            value=shown(reason),
+            expected=f"sound {kind} data",
+            hint="compress the file again at its source",
+        )
+    )
+
+
+def unreadable(error: OSError) -> InputError:
+    """Return the error for what the operating system refuses."""
+    return InputError(
+        Problem(
+            code="unreadable_input",
+            value=shown(error.strerror or str(error)),
+            expected="a file this user may read",
+            retryable=True,
+            hint="check that the file exists and its permissions, then run again",
+        )
+    )
+
+
+class _Decoder(Protocol):
+    """One compressed member: what `zlib` and `zstandard` have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Decompressed(io.RawIOBase):
+    """The content of a .gz or .zst stream of one or more members.
+
+    Everything that could be decompressed is handed out before the damage behind it is raised.
+    """
+
+    def __init__(self, source: BinaryIO, kind: str) -> None:
+        self._source = source
+        self._kind = kind
+        self._decoder = self._new_decoder()
+        self._member_has_data = False
+        self._ready = b""
+        self._damage: InputError | None = None
+
+    def _new_decoder(self) -> _Decoder:
+        if self._kind == "gzip":
+            return zlib.decompressobj(wbits=31)
+        return zstandard.ZstdDecompressor().decompressobj()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        while not self._ready:
+            if self._damage:
+                raise self._damage
+            if not self._fill():
+                return 0
+        size = min(len(view), len(self._ready))
+        view[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _fill(self) -> bool:
+        """Decompress one step; return False at a sound end."""
+        data = self._source.read(_STEP_BYTES)
+        if not data:
+            if self._member_has_data:
+                self._damage = _truncated(self._kind)
+                return True
+            return False
+        parts: list[bytes] = []
+        try:
+            while data:
+                if not self._member_has_data and not data.strip(b"\0"):
+                    break  # padding of a tape or block device behind the last member
+                self._member_has_data = True
+                parts.append(self._decoder.decompress(data))
+                data = b""
+                if self._decoder.eof:
+                    data = self._decoder.unused_data
+                    self._decoder = self._new_decoder()
+                    self._member_has_data = False
+        except (zlib.error, zstandard.ZstdError) as error:
+            self._damage = _corrupt(self._kind, str(error))
+        self._ready = b"".join(parts)
+        return True
+
+
+class _Counted(io.RawIOBase):
+    """A source that counts the bytes taken from it and speaks of system errors as problems."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        # A pipe hands out what it has instead of waiting for a full buffer.
+        self._read: Callable[[int], bytes] = getattr(source, "read1", source.read)
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        try:
+            data = self._read(len(view))
+        except OSError as error:
+            raise unreadable(error) from error
+        view[: len(data)] = data
+        self.taken += len(data)
+        return len(data)
+
+
+class _Replayed(io.RawIOBase):
+    """A stream whose first bytes were looked at already; a failure of the look comes after them."""
+
+    def __init__(self, source: BinaryIO, wanted: int) -> None:
+        self._source = source
+        self._failure: InputError | None = None
+        parts: list[bytes] = []
+        while wanted > 0:
+            try:
+                part = source.read1(wanted)  # type: ignore[attr-defined]
+            except InputError as error:
+                self._failure = error
+                break
+            if not part:
+                break
+            parts.append(part)
+            wanted -= len(part)
+        self.head = b"".join(parts)
+        self._left = memoryview(self.head)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        if self._left:
+            size = min(len(view), len(self._left))
+            view[:size] = self._left[:size]
+            self._left = self._left[size:]
+            return size
+        if self._failure:
+            raise self._failure
+        data: bytes = self._source.read1(len(view))  # type: ignore[attr-defined]
+        view[: len(data)] = data
+        return len(data)
+
+
+class Content:
+    """An open input: `head` to recognise it by, `stream` to read it from the start.
+
+    `is_plain` says whether offsets of the stream are offsets of the file.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._counted = _Counted(source)
+        compressed = io.BufferedReader(self._counted, 64 * 1024)
+        raw = _Replayed(compressed, 4)
+        kind = ""
+        if raw.head.startswith(_GZIP_MAGIC):
+            kind = "gzip"
+        elif raw.head.startswith(_ZSTD_MAGIC):
+            kind = "zstd"
+        self.is_plain = not kind
+        replay = io.BufferedReader(raw, 64 * 1024)
+        uncompressed = (
+            io.BufferedReader(_Decompressed(replay, kind), _OUTPUT_BYTES) if kind else replay
+        )
+        looked_at = _Replayed(uncompressed, HEAD_BYTES)
+        self.head = looked_at.head
+        self.stream: BinaryIO = io.BufferedReader(looked_at, 256 * 1024)
+
+    @property
+    def taken(self) -> int:
+        """Bytes taken from the input as it is stored, compressed or not: what progress counts."""
+        return self._counted.taken
+
+    def skip(self, size: int) -> None:
+        """Move on by `size` bytes of content; by reading, so that it works for every input."""
+        while size > 0:
+            part = self.stream.read(min(size, 1024 * 1024))
+            if not part:
+                return
+            size -= len(part)
+
+    def close(self) -> None:
+        if self._source is not sys.stdin.buffer:
+            self._source.close()
+
+    def __enter__(self) -> Content:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class Input(msgspec.Struct, frozen=True):
+    """One input as the user named it. `path` is None for standard input.
+
+    `size` is the stored size in bytes, None where it is not known. `is_member` says that a folder
+    was named and this is one of its files.
+    """
+
+    file: str
+    path: Path | None
+    size: int | None = None
+    is_member: bool = False
+
+
+def open_input(source: Input) -> Content:
+    """Open an input. Raises `InputError` when that is not possible."""
+    try:
+        if source.path is None:
+            return Content(sys.stdin.buffer)
+        return Content(source.path.open("rb", buffering=0))
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def inputs(paths: Sequence[str]) -> Iterator[Input]:
+    """Yield what the paths stand for: a folder is all its files in sorted order, any depth.
+
+    Hidden files and folders are left out, and so is what is neither a file nor a link to one.
+    A path that does not exist is yielded as it is: opening it tells the reason.
+    """
+    for path in paths:
+        if path == "-":
+            yield Input("-", None)
+        elif os.path.isdir(path):
+            yield from _members(path)
+        else:
+            yield Input(path, Path(path), _size(path))
+
+
+def _size(path: str) -> int | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _members(folder: str) -> Iterator[Input]:
+    with os.scandir(folder) as found:
+        names = sorted(entry.name for entry in found if not entry.name.startswith("."))
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            if not os.path.islink(path):
+                yield from _members(path)
+        elif os.path.isfile(path):
+            yield Input(path, Path(path), _size(path), is_member=True)
