@@ -1,0 +1,1 @@
+"""Our own generator of engineering notes: `articles` makes them, `output` writes them."""
