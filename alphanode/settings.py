@@ -108,6 +108,10 @@ TEMPLATES = [
     },
 ]
 
+# Messages to editors stay in their session. The default keeps them in a cookie for the whole site,
+# which public pages would then receive.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 

@@ -3,9 +3,14 @@
 Fixtures that several files need stand here; everything else stays beside its tests.
 """
 
+import importlib
 import os
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.db.models.signals import post_migrate
+from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 
 # The only reason for a skip that an automatic run accepts; what follows it says where the tests
@@ -47,3 +52,36 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             terminal.line(line)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Make the flush after a transactional test work here, and leave what migrations left.
+
+    Passwords are hashed quickly: nobody attacks those of a test, and most tests make people.
+    SQLite flushes by DELETE, which the triggers of immutable tables refuse; so the door stands
+    open around it. A flush also empties the groups that a migration made; they come back with
+    the permissions.
+    """
+    if connection.vendor == "sqlite":
+        flush = connection.ops.execute_sql_flush
+
+        def flush_with_open_door(statements):
+            door = "posts_erasuredoor"
+            opened = f"INSERT INTO {door} (reason) VALUES ('flush')"  # noqa: S608
+            last = [line for line in statements if door in line]
+            others = [line for line in statements if door not in line]
+            flush([opened, *others, *last])
+
+        connection.ops.execute_sql_flush = flush_with_open_door
+    groups = importlib.import_module("posts.migrations.0004_groups")
+
+    def make_groups_again(**kwargs):
+        groups.create_groups(apps, None)
+
+    post_migrate.connect(
+        make_groups_again, sender=apps.get_app_config("posts"), weak=False, dispatch_uid="tests"
+    )
+    hasher = "django.contrib.auth.hashers.MD5PasswordHasher"
+    with override_settings(PASSWORD_HASHERS=[hasher]):
+        yield

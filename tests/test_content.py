@@ -23,12 +23,8 @@ from posts.content import (
     Score,
     Snapshot,
     Statistics,
-    checked,
-    checked_statistics,
     count_words,
     digest,
-    is_date,
-    is_moment,
     meta_to_json,
     reading_minutes,
     shown,
@@ -36,6 +32,7 @@ from posts.content import (
     statistics_digest,
     tag_names,
 )
+from posts.validation import checked, checked_statistics, is_date, is_moment
 
 META = Meta(
     topic="exports / go",
@@ -317,4 +314,15 @@ def test_statistics_out_of_range_are_refused() -> None:
         ("out_of_range", "reading_time"),
         ("out_of_range", "view_count"),
         ("out_of_range", "score.quality"),
+    ]
+
+
+def test_url_that_no_index_could_hold_is_refused():
+    # PostgreSQL refuses an index row over about 2,700 bytes; 980 such characters are 2,900.
+    url = "https://picsum.photos/" + "\u8a18" * 960
+
+    problems = checked(with_meta(image_sources=(Image(source="picsum.photos", url=url),)))[1]
+
+    assert [(p.field, p.code, p.expected) for p in problems if p.severity == "error"] == [
+        ("image_sources[0].url", "too_long", "at most 2,500 bytes")
     ]

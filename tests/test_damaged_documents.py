@@ -13,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from posts.content import is_date
 from posts.importing.formats import READERS
 from posts.importing.records import Position, RawRecord, validate
+from posts.validation import is_date
 from tests.importing_samples import codes, export_text, read_export
 
 TEXT = export_text()

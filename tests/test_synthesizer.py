@@ -29,14 +29,13 @@ from posts.content import (
     Meta,
     Snapshot,
     Statistics,
-    checked,
-    checked_statistics,
     digest,
     reading_minutes,
 )
 from posts.importing.synthesizer import output
 from posts.importing.synthesizer.articles import article_of, is_changed, revise, synthesize
 from posts.management.commands.synthesize_posts import Command
+from posts.validation import checked, checked_statistics
 from tests.conftest import MISSING_SAMPLES
 
 ROOT = Path(__file__).resolve().parent.parent

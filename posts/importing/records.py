@@ -14,8 +14,9 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
-from posts.content import KEY_MAX, Problem, Snapshot, Statistics, checked, checked_statistics, shown
+from posts.content import KEY_MAX, Problem, Snapshot, Statistics, shown
 from posts.importing import consistency, shapes
+from posts.validation import checked, checked_statistics
 
 #: Most bytes of one record. A longer line or file is one reject; reading goes on behind it.
 RECORD_BYTES_MAX = 32 * 1024 * 1024

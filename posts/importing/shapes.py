@@ -27,6 +27,7 @@ from posts.content import (
     Score,
     Snapshot,
     Statistics,
+    settled,
     shown,
 )
 
@@ -109,8 +110,12 @@ def snapshot(incoming: Incoming) -> Snapshot:
 
 def statistics(incoming: Incoming) -> Statistics:
     """Return the numbers of a record that stay outside its digest."""
-    return Statistics(
-        reading_time=incoming.reading_time, view_count=incoming.view_count, score=incoming.score
+    return settled(
+        Statistics(
+            reading_time=incoming.reading_time,
+            view_count=incoming.view_count,
+            score=incoming.score,
+        )
     )
 
 

@@ -1,0 +1,124 @@
+"""What may be seen and how it is fetched: the only spellings of visibility in the project.
+
+Public pages, lists and machine views start from `published()` or `indexable()`; nothing else may
+filter on state. Every method that depends on time takes `now`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+
+def indexable(now: dt.datetime | None = None, *, prefix: str = "") -> Q:
+    """Return the gate as a condition, for a queryset that reaches the post by `prefix`.
+
+    Listed since a moment that has come, and not past the moment it is to be archived.
+    """
+    now = now or timezone.now()
+    return Q(**{f"{prefix}listed_at__lte": now}) & (
+        Q(**{f"{prefix}archive_at__isnull": True}) | Q(**{f"{prefix}archive_at__gt": now})
+    )
+
+
+class PostQuerySet(models.QuerySet[Any]):
+    """Posts by who may see them, and with what a page needs fetched."""
+
+    def published(self, now: dt.datetime | None = None) -> Self:
+        """Posts reachable by their URL: published, due, and not past their archive time."""
+        now = now or timezone.now()
+        return self.filter(
+            Q(archive_at__isnull=True) | Q(archive_at__gt=now),
+            visibility="published",
+            published_at__lte=now,
+        )
+
+    def indexable(self, now: dt.datetime | None = None) -> Self:
+        """Posts that lists, feeds, search, similar posts and robots may show: the gate."""
+        return self.filter(indexable(now))
+
+    def awaiting_review(self) -> Self:
+        """Posts with a revision that waits for a verdict: the queue. Archived ones are done."""
+        return self.filter(proposed_revision__isnull=False).exclude(visibility="archived")
+
+    def returned(self) -> Self:
+        """Posts whose live revision was sent back: decided on, neither approved nor waiting."""
+        return self.filter(
+            ~Q(approved_revision=F("live_revision")) | Q(approved_revision__isnull=True),
+            proposed_revision__isnull=True,
+        )
+
+    def held_by_import(self) -> Self:
+        """Posts where a newer imported version waits beside the page's own, or behind an edit."""
+        from posts.models import Revision
+
+        proposed = Revision.objects.filter(pk=OuterRef("proposed_revision"), origin="import")
+        beside = Exists(proposed) & ~Q(proposed_revision=F("live_revision"))
+        return self.filter(beside | Q(imported__waiting_revision__isnull=False))
+
+    def visible_to(self, user: User | AnonymousUser, now: dt.datetime | None = None) -> Self:
+        """Posts this user may open: all for staff who may view posts, published ones for others."""
+        if user.is_authenticated and user.is_staff and user.has_perm("posts.view_post"):
+            return self.all()
+        return self.published(now)
+
+    def for_article(self) -> Self:
+        """Posts with what the article page shows. Queries: post, tags, entities, images."""
+        from posts.models import PostEntity, PostImage, PostTag
+
+        return self.select_related(
+            "live_revision", "statistics", "imported__source"
+        ).prefetch_related(
+            Prefetch(
+                "post_tags",
+                PostTag.objects.select_related("tag").order_by("origin", "position", "tag_id"),
+            ),
+            Prefetch(
+                "post_entities",
+                PostEntity.objects.select_related("entity").order_by("position"),
+            ),
+            Prefetch("post_images", PostImage.objects.select_related("image").order_by("position")),
+        )
+
+    def for_card(self) -> Self:
+        """Posts with what a list line shows, without bodies. Queries: posts, tags."""
+        from posts.models import PostTag
+
+        return (
+            self.select_related("live_revision")
+            .only(
+                "title",
+                "slug",
+                "topic",
+                "difficulty",
+                "code_language",
+                "reading_minutes",
+                "published_at",
+                "listed_at",
+                "live_revision__lede",
+            )
+            .prefetch_related(
+                Prefetch(
+                    "post_tags",
+                    PostTag.objects.select_related("tag").order_by("origin", "position", "tag_id"),
+                )
+            )
+        )
+
+
+class RevisionQuerySet(models.QuerySet[Any]):
+    """Revisions of a post."""
+
+    def newest_first(self) -> Self:
+        return self.order_by("-number")
+
+    def without_content(self) -> Self:
+        """Revisions for a list: the long columns stay in the database."""
+        return self.defer("lede", "body", "meta")

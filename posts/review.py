@@ -1,0 +1,426 @@
+"""Decisions and state changes: the only doors through which a post's state moves.
+
+In: posts, a person, an action. Out: new pointers, visibility and gate, a decision, an event, all
+in one transaction, set-based, each guarded by what the caller saw. Renders nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from posts import counters, db, history, projection
+from posts import gate as gates
+from posts.models import BulkAction, Decision, ImportedPost, Post, Revision
+from posts.transitions import TRANSITIONS, Moment, ReviewError, State, after, state_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+#: Posts changed in one transaction by a bulk action.
+CHUNK = 1_000
+
+#: Characters of a reason, as the database holds it.
+REASON_MAX = 500
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a set of posts: ids changed, and per refused id the reason."""
+
+    changed: list[int]
+    refused: dict[int, ReviewError]
+
+
+def act(
+    *,
+    action: str,
+    posts: Mapping[int, str] | Sequence[int],
+    by: User,
+    reason: str = "",
+    comment: str = "",
+    publish_at: dt.datetime | None = None,
+    undo_seconds: int | None = None,
+    bulk_action: BulkAction | None = None,
+    now: dt.datetime | None = None,
+) -> Outcome:
+    """Carry out one action on a set of posts in one transaction; each gets its own event.
+
+    `posts` maps ids to the digest the person saw (of the proposed revision for a verdict); plain
+    ids mean "whatever waits now". A post that no longer fits is refused, the others go through.
+    `undo_seconds` is how long an approval waits before it opens the gate, also when the post is
+    published meanwhile, by default `settings.REVIEW_UNDO_SECONDS`. About 14 queries for up to
+    `CHUNK` posts.
+
+    Raises `PermissionDenied` when the person lacks the permission, and `ReviewError` with code
+    `reason_missing` when the verdict needs a reason or `reason_too_long`.
+    """
+    row = TRANSITIONS[action]
+    if not by.has_perm(row.permission):
+        raise PermissionDenied(f"{row.label} needs the permission {row.permission}.")
+    if row.needs_reason and not reason.strip():
+        raise ReviewError("reason_missing", f"{row.label} needs a reason the author can act on.")
+    if len(reason) > REASON_MAX:
+        raise ReviewError(
+            "reason_too_long",
+            f"The reason has {len(reason)} characters, of at most {REASON_MAX}. Shorten it.",
+        )
+    now = now or timezone.now()
+    window = dt.timedelta(
+        seconds=settings.REVIEW_UNDO_SECONDS if undo_seconds is None else undo_seconds
+    )
+    opens_at = now + window if row.verdict else now
+    seen = posts if isinstance(posts, Mapping) else {}
+    outcome = Outcome([], {})
+    with transaction.atomic():
+        locked = _lock(list(posts))
+        undo_ends = _undo_ends(locked.values(), now, window) if action == "publish" else {}
+        last = _last_verdicts(locked) if action == "withdraw" else {}
+        digests = _digests(locked.values(), also=[decided for _, decided in last.values()])
+        moves: list[_Move] = []
+        for post_id in dict.fromkeys(posts):
+            try:
+                if post_id not in locked:
+                    raise ReviewError("gone", "This post no longer exists.")
+                found = locked[post_id]
+                before, decided = last.get(post_id, (None, found.live))
+                opens = undo_ends.get(found.approved, opens_at)
+                moment = Moment(now, opens, publish_at, before)
+                new = after(action, found, moment)
+                is_verdict = row.verdict and action != "withdraw"
+                target = found.proposed if is_verdict and found.proposed else decided
+                _refuse_stale(seen.get(post_id), digests[target])
+                moves.append(_Move(post_id, found, new, target))
+            except ReviewError as error:
+                outcome.refused[post_id] = error
+        _carry_out(moves, now)
+        if row.verdict:
+            _decide(moves, digests, row.verdict, by, reason, comment, bulk_action, now)
+        history.append(
+            [
+                history.Entry(
+                    post_id=move.post_id,
+                    kind=action,
+                    digest=digests[move.target],
+                    data=_event_data(move, bulk_action),
+                )
+                for move in moves
+            ],
+            actor=by,
+            now=now,
+        )
+        outcome.changed = [move.post_id for move in moves]
+    # Folding changes no number that is read, so its failure is no failure of the action.
+    transaction.on_commit(lambda: _fold(now), robust=True)
+    return outcome
+
+
+def _fold(now: dt.datetime) -> None:
+    counters.fold(now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    post_id: int
+    before: State
+    after: State
+    target: int
+
+
+def _refuse_stale(seen: str | None, current: str) -> None:
+    if seen is not None and seen != current:
+        raise ReviewError(
+            "stale",
+            "Another revision waits now than the one you looked at. Open it again and compare.",
+        )
+
+
+#: What of a state an event keeps, before and after; enough to take a verdict back exactly.
+_POINTERS = ("live", "proposed", "approved", "waiting")
+
+
+def _event_data(move: _Move, bulk_action: BulkAction | None) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        name: [getattr(move.before, name), getattr(move.after, name)]
+        for name in ("visibility", *_POINTERS)
+    }
+    data["listed_at"] = [
+        state.listed_at.isoformat() if state.listed_at else None
+        for state in (move.before, move.after)
+    ]
+    data["revision"] = move.target
+    if bulk_action is not None:
+        data["bulk_action"] = bulk_action.pk
+    return data
+
+
+def _lock(ids: Sequence[int]) -> dict[int, State]:
+    """Lock the posts in id order and return their states. Two queries."""
+    posts = list(Post.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    # Read under the lock: an import that was waited for may have left a revision waiting.
+    waiting = dict(
+        ImportedPost.objects.filter(post_id__in=ids, waiting_revision__isnull=False).values_list(
+            "post_id", "waiting_revision_id"
+        )
+    )
+    return {post.pk: state_of(post, waiting.get(post.pk)) for post in posts}
+
+
+def _undo_ends(
+    states: Iterable[State], now: dt.datetime, window: dt.timedelta
+) -> dict[int | None, dt.datetime]:
+    """Return when the undo window of revisions approved just now ends. One query per 500."""
+    approved = sorted({state.approved for state in states if state.approved is not None})
+    if not window:
+        return {}
+    return {
+        revision_id: decided_at + window
+        for chunk in db.chunked(approved)
+        for revision_id, decided_at in Decision.objects.filter(
+            revision_id__in=chunk,
+            verdict=Decision.Verdict.APPROVE,
+            decided_at__gt=now - window,
+            decided_at__lte=now,
+        )
+        .order_by("pk")
+        .values_list("revision_id", "decided_at")
+    }
+
+
+def _digests(states: Iterable[State], also: Sequence[int]) -> dict[int, str]:
+    """Return the digests of every revision these states point to. One query per 500."""
+    ids = {
+        revision
+        for state in states
+        for revision in (state.live, state.proposed)
+        if revision is not None
+    }
+    return {
+        pk: digest
+        for chunk in db.chunked(sorted(ids.union(also)))
+        for pk, digest in Revision.objects.filter(pk__in=chunk).values_list("id", "digest")
+    }
+
+
+def _last_verdicts(locked: Mapping[int, State]) -> dict[int, tuple[State, int]]:
+    """Return, where nothing came after a post's last verdict, what it found and decided on."""
+    verdicts = [row.name for row in TRANSITIONS.values() if row.verdict and row.name != "withdraw"]
+    found = {}
+    for post_id, (_, data) in history.latest_of_kind(list(locked), kinds=verdicts).items():
+        state = locked[post_id]
+        if all(data[name][1] == getattr(state, name) for name in _POINTERS):
+            listed_at = data["listed_at"][0]
+            before = replace(
+                state,
+                **{name: data[name][0] for name in _POINTERS},
+                listed_at=dt.datetime.fromisoformat(listed_at) if listed_at else None,
+            )
+            found[post_id] = (before, data["revision"])
+    return found
+
+
+def _decide(
+    moves: Sequence[_Move],
+    digests: Mapping[int, str],
+    verdict: str,
+    by: User,
+    reason: str,
+    comment: str,
+    bulk_action: BulkAction | None,
+    now: dt.datetime,
+) -> None:
+    bulk = bulk_action.pk if bulk_action is not None else None
+    db.insert_rows(
+        Decision,
+        (
+            "revision_id",
+            "digest",
+            "verdict",
+            "reviewer_id",
+            "reason",
+            "comment",
+            "decided_at",
+            "bulk_action_id",
+        ),
+        [
+            (move.target, digests[move.target], verdict, by.pk, reason, comment, now, bulk)
+            for move in moves
+        ],
+    )
+
+
+def _carry_out(moves: Sequence[_Move], now: dt.datetime) -> None:
+    """Write the new states and everything that mirrors them."""
+    moved_gate = [
+        move
+        for move in moves
+        if (move.before.listed_at, move.before.live) != (move.after.listed_at, move.after.live)
+    ]
+    gates.count([_gate(move.post_id, move.before) for move in moved_gate], -1, now)
+    _write_states(moves, now)
+    mirror({move.post_id: move.after for move in moves if move.before.live != move.after.live})
+    opened = [_gate(move.post_id, move.after) for move in moved_gate]
+    gates.copy_to_projections(opened)
+    gates.count(opened, +1, now)
+
+
+def _gate(post_id: int, state: State) -> gates.Gate:
+    return gates.Gate(post_id, state.listed_at, state.archive_at)
+
+
+def mirror(states: Mapping[int, State]) -> None:
+    """Make list columns, tags, entities and images mirror the live revisions of these posts.
+
+    One query for the revisions, seven for the projections, one for the columns.
+    """
+    if not states:
+        return
+    live = {state.live: post_id for post_id, state in states.items()}
+    snapshots = {
+        live[revision.pk]: revision.snapshot
+        for revision in Revision.objects.filter(pk__in=list(live))
+    }
+    names = projection.Names()
+    names.resolve(snapshots.values())
+    projection.replace(
+        [
+            projection.Mirrored(post_id, snapshot, states[post_id].listed_at)
+            for post_id, snapshot in snapshots.items()
+        ],
+        names,
+    )
+    db.update_rows(
+        Post,
+        "id",
+        projection.LIST_COLUMNS,
+        [(post_id, *projection.list_values(snapshot)) for post_id, snapshot in snapshots.items()],
+    )
+
+
+#: The columns of Post that a move changes, but for the time of the change.
+_STATE_COLUMNS = {
+    "visibility": "visibility",
+    "published_at": "published_at",
+    "archive_at": "archive_at",
+    "listed_at": "listed_at",
+    "live": "live_revision_id",
+    "approved": "approved_revision_id",
+    "proposed": "proposed_revision_id",
+}
+
+
+def _write_states(moves: Sequence[_Move], now: dt.datetime) -> None:
+    """Update the posts, grouped so that equal changes share a statement.
+
+    Only what changes is written: posts of a set differ in what they keep. A pointer that moves to
+    where another one stands is written as such, so that thousands of approvals are one statement
+    although each names another revision. Pointers to revisions of the past go in by row.
+    """
+    groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    by_row = []
+    for move in moves:
+        changed = []
+        for name, column in _STATE_COLUMNS.items():
+            was, new = getattr(move.before, name), getattr(move.after, name)
+            if was != new:
+                changed.append((column, _pointer(move.before, new) if name in _POINTERS else new))
+        if any(isinstance(value, int) for _, value in changed):
+            row = [getattr(move.after, name) for name in _STATE_COLUMNS]
+            by_row.append((move.post_id, now, *row))
+        else:
+            groups.setdefault(tuple(changed), []).append(move.post_id)
+    for values, ids in groups.items():
+        for chunk in db.chunked(ids):
+            Post.objects.filter(pk__in=chunk).update(changed_at=now, **dict(values))
+    db.update_rows(Post, "id", ("changed_at", *_STATE_COLUMNS.values()), by_row)
+    db.update_rows(
+        ImportedPost,
+        "post_id",
+        ("waiting_revision_id",),
+        [
+            (move.post_id, move.after.waiting)
+            for move in moves
+            if move.before.waiting != move.after.waiting
+        ],
+    )
+
+
+def _pointer(was: State, new: int | None) -> Any:
+    """Return a pointer's new value, as the column that holds it already where there is one."""
+    for name in ("proposed", "live", "approved"):
+        if new is not None and new == getattr(was, name):
+            return F(_STATE_COLUMNS[name])
+    return new
+
+
+def act_on_one(
+    *, action: str, post: Post, by: User, digest: str | None = None, **more: Any
+) -> None:
+    """Carry out one action on one post; see `act`. Raises `ReviewError` when it is refused."""
+    wanted: Any = [post.pk] if digest is None else {post.pk: digest}
+    outcome = act(action=action, posts=wanted, by=by, **more)
+    for error in outcome.refused.values():
+        raise error
+    post.refresh_from_db()
+
+
+def act_on_all(
+    *,
+    actions: Sequence[str],
+    queryset: QuerySet[Post],
+    by: User,
+    reason: str = "",
+    filters: Mapping[str, Any] | None = None,
+    undo_seconds: int | None = None,
+    on_chunk: Callable[[BulkAction], None] = lambda bulk_action: None,
+) -> BulkAction:
+    """Carry out actions on every post of a queryset, `CHUNK` posts a transaction.
+
+    Each post gets its own decision and event, all tied to the bulk action that is returned with
+    its counts. A post that no longer fits is counted as skipped. Safe to stop and run again: what
+    is done no longer fits. Memory does not grow with the number of posts.
+    """
+    bulk_action = BulkAction.objects.create(
+        actor=by,
+        action="+".join(actions),
+        filters=dict(filters or {}),
+        reason=reason,
+        started_at=timezone.now(),
+    )
+    last = 0
+    # A filter over tags finds a post once for each of them.
+    while ids := list(
+        dict.fromkeys(
+            queryset.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]
+        )
+    ):
+        last = ids[-1]
+        done: set[int] = set()
+        # All actions or none: approved but not published, a post would no longer be found.
+        with transaction.atomic():
+            for action in actions:
+                outcome = act(
+                    action=action,
+                    posts=ids,
+                    by=by,
+                    reason=reason,
+                    undo_seconds=undo_seconds,
+                    bulk_action=bulk_action,
+                )
+                done.update(outcome.changed)
+            bulk_action.changed += len(done)
+            bulk_action.skipped += len(ids) - len(done)
+            bulk_action.save(update_fields=["changed", "skipped"])
+        on_chunk(bulk_action)
+    bulk_action.finished_at = timezone.now()
+    bulk_action.save(update_fields=["finished_at"])
+    return bulk_action

@@ -1,0 +1,48 @@
+"""Addresses of posts: what a slug is, which are reserved, how a free one is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from django.utils.text import slugify
+
+from posts import db, projection
+from posts.models import Slug
+
+#: Words that must stay free for pages of the site.
+RESERVED = frozenset({"admin", "api", "archive", "feed", "new", "r", "search", "tags"})
+PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: Characters of a slug given by a source or a person; a suffix may follow.
+GIVEN_MAX = 150
+WORDS_MAX = 80
+
+
+def is_slug(text: str) -> bool:
+    """Say whether a text may be given as a slug: lower-case letters, digits, single hyphens."""
+    return len(text) <= GIVEN_MAX and PATTERN.fullmatch(text) is not None
+
+
+def with_suffix(words: str, source: str, key: str) -> str:
+    """Return a slug that ends in a short hash of the identity.
+
+    Titles repeat massively in this archive: the hash needs no look-up and makes the result
+    independent of the order of import (DATA-MODEL.md).
+    """
+    return f"{words}-{projection.short_hash(source, key)}".strip("-")
+
+
+def made_from(title: str, source: str, key: str) -> str:
+    """Return the slug of a post that came without one: words of the title and the suffix."""
+    words = slugify(title.replace("_", " "))[:WORDS_MAX]
+    return with_suffix(words.strip("-"), source, key)
+
+
+def taken(slugs: Iterable[str]) -> set[str]:
+    """Return those that are reserved, in use, or retired but still answering. 1 query per 500."""
+    wanted = sorted(set(slugs))
+    return set(RESERVED.intersection(wanted)).union(
+        slug
+        for chunk in db.chunked(wanted)
+        for slug in Slug.objects.filter(slug__in=chunk).values_list("slug", flat=True)
+    )

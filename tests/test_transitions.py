@@ -1,0 +1,281 @@
+"""The table of transitions as pure functions: each row, and what holds after any sequence."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posts import transitions
+from posts.transitions import ARCHIVED, PRIVATE, PUBLISHED, Moment, ReviewError, State, after
+
+NOW = dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC)
+WINDOW = dt.timedelta(seconds=10)
+AT_ONCE = Moment(NOW, NOW)
+VERDICTS = ("approve", "request_changes", "reject")
+
+WAITING = State(visibility=PRIVATE, live=1, proposed=1, approved=None)
+LISTED = State(
+    visibility=PUBLISHED, live=1, proposed=None, approved=1, published_at=NOW, listed_at=NOW
+)
+
+#: action -> from which visibility, by which permission, with which verdict, reason needed
+TABLE = {
+    "approve": ({PRIVATE, PUBLISHED}, "posts.review_post", "approve", False),
+    "request_changes": ({PRIVATE, PUBLISHED}, "posts.review_post", "request_changes", True),
+    "reject": ({PRIVATE, PUBLISHED}, "posts.review_post", "reject", True),
+    "withdraw": ({PRIVATE, PUBLISHED}, "posts.review_post", "withdraw", False),
+    "publish": ({PRIVATE}, "posts.publish_post", "", False),
+    "unpublish": ({PUBLISHED}, "posts.publish_post", "", False),
+    "archive": ({PRIVATE, PUBLISHED}, "posts.publish_post", "", False),
+    "unarchive": ({ARCHIVED}, "posts.publish_post", "", False),
+}
+
+
+# --- Row by row -------------------------------------------------------------------------------
+
+
+def test_table_has_exactly_the_known_actions():
+    assert set(transitions.TRANSITIONS) == set(TABLE)
+
+
+@pytest.mark.parametrize("action", TABLE)
+def test_row_says_permission_verdict_and_reason(action):
+    row = transitions.TRANSITIONS[action]
+
+    assert (row.visibility, row.permission, row.verdict, row.needs_reason) == TABLE[action]
+
+
+@pytest.mark.parametrize("visibility", [PRIVATE, PUBLISHED, ARCHIVED])
+@pytest.mark.parametrize("action", TABLE)
+def test_action_is_admitted_from_its_visibilities_only(action, visibility):
+    published_at = None if visibility == PRIVATE else NOW
+    state = State(visibility, live=1, proposed=1, approved=None, published_at=published_at)
+    if action == "withdraw":
+        state = replace(state, proposed=None, approved=1)
+
+    if visibility in TABLE[action][0]:
+        after(action, state, AT_ONCE)
+    else:
+        with pytest.raises(ReviewError, match=visibility) as refusal:
+            after(action, state, AT_ONCE)
+        assert refusal.value.code == "not_allowed"
+
+
+@pytest.mark.parametrize("action", VERDICTS)
+def test_verdict_needs_something_that_waits(action):
+    with pytest.raises(ReviewError, match="Nothing of this post waits") as refusal:
+        after(action, replace(WAITING, proposed=None), AT_ONCE)
+
+    assert refusal.value.code == "not_allowed"
+
+
+def test_approval_makes_the_proposed_revision_live_and_publishes_nothing():
+    approved = after("approve", replace(WAITING, proposed=2), AT_ONCE)
+
+    assert approved == State(PRIVATE, live=2, proposed=None, approved=2)
+
+
+@pytest.mark.parametrize("action", ["request_changes", "reject"])
+def test_sending_back_moves_no_pointer_that_readers_see(action):
+    sent_back = after(action, replace(LISTED, proposed=2), AT_ONCE)
+
+    assert sent_back == LISTED
+
+
+@pytest.mark.parametrize("action", VERDICTS)
+def test_waiting_revision_is_proposed_after_a_verdict(action):
+    decided = after(action, replace(WAITING, proposed=2, waiting=3), AT_ONCE)
+
+    assert (decided.proposed, decided.waiting) == (3, None)
+
+
+def test_withdrawing_without_a_decision_is_refused():
+    with pytest.raises(ReviewError, match="no decision to withdraw"):
+        after("withdraw", WAITING, AT_ONCE)
+
+
+def test_withdrawing_an_older_approval_closes_the_page_and_keeps_the_newer_proposal():
+    withdrawn = after("withdraw", replace(LISTED, proposed=2, waiting=3), AT_ONCE)
+
+    assert withdrawn == replace(LISTED, approved=None, proposed=2, waiting=3, listed_at=None)
+
+
+def test_publishing_opens_the_gate_of_an_approved_post_only():
+    approved = replace(WAITING, proposed=None, approved=1)
+
+    assert after("publish", approved, AT_ONCE).listed_at == NOW
+    assert after("publish", WAITING, AT_ONCE).listed_at is None
+
+
+def test_publication_keeps_its_first_date_and_takes_a_planned_one():
+    earlier, planned = NOW - dt.timedelta(days=9), NOW + dt.timedelta(days=9)
+    again = replace(WAITING, published_at=earlier)
+
+    assert after("publish", WAITING, AT_ONCE).published_at == NOW
+    assert after("publish", again, AT_ONCE).published_at == earlier
+    assert after("publish", again, Moment(NOW, NOW, planned)).published_at == planned
+    assert after("publish", replace(WAITING, published_at=planned), AT_ONCE).published_at == NOW
+
+
+def test_planned_publication_opens_the_gate_at_its_moment():
+    planned = NOW + dt.timedelta(days=9)
+    approved = replace(WAITING, proposed=None, approved=1)
+
+    assert after("publish", approved, Moment(NOW, NOW, planned)).listed_at == planned
+
+
+def test_approval_opens_the_gate_when_the_undo_window_ends():
+    published = replace(WAITING, visibility=PUBLISHED, published_at=NOW)
+
+    assert after("approve", published, Moment(NOW, NOW + WINDOW)).listed_at == NOW + WINDOW
+
+
+@pytest.mark.parametrize("action", ["unpublish", "archive"])
+def test_leaving_publication_closes_the_gate_and_keeps_the_approval(action):
+    left = after(action, LISTED, AT_ONCE)
+
+    assert (left.listed_at, left.approved) == (None, 1)
+
+
+def test_post_comes_back_from_the_archive_as_private():
+    archived = after("archive", LISTED, AT_ONCE)
+
+    assert after("unarchive", archived, AT_ONCE) == replace(
+        LISTED, visibility=PRIVATE, listed_at=None
+    )
+
+
+def test_withdrawn_approval_does_not_list_a_post_before_its_planned_publication():
+    planned = NOW + dt.timedelta(days=9)
+    replaced = replace(LISTED, live=2, approved=2)
+    private = after("unpublish", replaced, AT_ONCE)
+    replanned = after("publish", private, Moment(NOW, NOW, planned))
+
+    withdrawn = after("withdraw", replanned, Moment(NOW, NOW, before=LISTED))
+
+    assert withdrawn.listed_at == planned
+
+
+def test_available_actions_are_those_that_fit_the_state_and_the_person():
+    class Reviewer:
+        def has_perm(self, permission):
+            return permission == "posts.review_post"
+
+    waiting = {row.name for row in transitions.available(WAITING, Reviewer())}
+    archived = transitions.available(replace(LISTED, visibility=ARCHIVED), Reviewer())
+
+    assert waiting == {*VERDICTS, "withdraw"}
+    assert archived == []
+
+
+# --- Any sequence -----------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from([*TABLE, "revise", "import"]),
+        st.sampled_from([None, -5, 0, 7, 3_600]),  # seconds to the planned publication
+        st.integers(min_value=0, max_value=15),  # seconds that pass before the next step
+    ),
+    max_size=25,
+)
+
+
+def walk(sequence):
+    """Yield (action, before, what came of it or the refusal, moment) along a sequence of steps.
+
+    `revise` and `import` move pointers as posts.writing and the engine's table do.
+    """
+    state, now, newest = WAITING, NOW, 1
+    last = None
+    for action, plan, seconds in sequence:
+        if action in ("revise", "import"):
+            newest += 1
+            is_approved = state.approved == state.live
+            if action == "import" and state.proposed not in (None, state.live):
+                state = replace(state, waiting=newest)
+            else:
+                live = state.live if is_approved else newest
+                state = replace(state, live=live, proposed=newest)
+        else:
+            planned = now + dt.timedelta(seconds=plan) if plan is not None else None
+            pointers = (state.live, state.proposed, state.approved, state.waiting)
+            usable = last and last[1] == pointers
+            before = None
+            if action == "withdraw" and usable:
+                found = last[0]
+                before = replace(
+                    state,
+                    live=found.live,
+                    proposed=found.proposed,
+                    approved=found.approved,
+                    waiting=found.waiting,
+                    listed_at=found.listed_at,
+                )
+            moment = Moment(now, now + WINDOW, planned, before)
+            try:
+                new = after(action, state, moment)
+            except ReviewError as refusal:
+                yield action, state, refusal, moment
+            else:
+                yield action, state, new, moment
+                if action in VERDICTS:
+                    last = (state, (new.live, new.proposed, new.approved, new.waiting))
+                state = new
+        now += dt.timedelta(seconds=seconds)
+
+
+@given(steps)
+def test_gate_is_open_exactly_for_a_published_and_approved_live_revision(sequence):
+    for _, _, new, _ in walk(sequence):
+        if isinstance(new, State):
+            may_open = new.visibility == PUBLISHED and new.approved == new.live
+            assert (new.listed_at is not None) == may_open
+
+
+@given(steps)
+def test_post_is_never_listed_before_it_is_published(sequence):
+    for _, _, new, _ in walk(sequence):
+        if isinstance(new, State) and new.listed_at is not None:
+            assert new.listed_at >= new.published_at
+
+
+@given(steps)
+def test_withdrawing_at_once_restores_exactly_what_the_verdict_found(sequence):
+    for action, before, new, moment in walk(sequence):
+        if action in VERDICTS and isinstance(new, State):
+            undone = after("withdraw", new, replace(moment, before=before))
+
+            assert undone == before
+
+
+@given(steps)
+def test_only_an_approval_makes_a_revision_approved(sequence):
+    for action, before, new, _ in walk(sequence):
+        if isinstance(new, State) and action not in ("approve", "withdraw"):
+            assert new.approved == before.approved
+        if isinstance(new, State) and action == "approve":
+            assert new.approved == before.proposed
+
+
+@given(steps)
+def test_no_verdict_loses_a_waiting_revision(sequence):
+    for action, before, new, _ in walk(sequence):
+        if isinstance(new, State) and action in VERDICTS and before.waiting is not None:
+            assert new.proposed == before.waiting
+
+
+@given(steps)
+def test_visibility_changes_by_its_own_actions_only(sequence):
+    for action, before, new, _ in walk(sequence):
+        if isinstance(new, State) and TABLE[action][2]:
+            assert (new.visibility, new.published_at) == (before.visibility, before.published_at)
+
+
+@given(steps)
+def test_refusal_names_a_stable_code_and_what_to_do(sequence):
+    for _, _, refusal, _ in walk(sequence):
+        if isinstance(refusal, ReviewError):
+            assert refusal.code == "not_allowed"
+            assert str(refusal).endswith(".")
