@@ -1,0 +1,572 @@
+"""One batch of records: classified against the identities, then written in bulk.
+
+In: raw records with their reader. Out: an outcome for each. Only new and changed posts are
+decoded; only their rows are written. The caller owns the transaction and the run's log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+from django.db import DatabaseError, DataError, IntegrityError, transaction
+from django.db.models import Max
+
+from posts import content, db, projection, slugs
+from posts.importing.intake import Arrival
+from posts.importing.records import RawRecord, Reader, Record, is_refused, validate
+from posts.models import ImportedPost, ImportRun, Post, Revision, Slug, Statistics
+from posts.transitions import INITIAL_VISIBILITY
+
+#: Raised when the same bytes are to be read differently; unchanged records are then decoded again.
+ENGINE_VERSION = "1"
+
+CREATED = "created"
+UPDATED = "updated"
+STATISTICS = "statistics"
+UNCHANGED = "unchanged"
+HELD = "held"
+CONVERGED = "converged"
+TOMBSTONED = "tombstoned"
+FILTERED = "filtered"
+REJECTED = "rejected"
+
+#: What an import may do with a post that exists, by what is there (IMPORT.md 2.8, DATA-MODEL.md):
+#: (live content is a person's work, a person's proposal waits) -> outcome, pointers that move.
+OVERWRITE = {
+    (False, False): (UPDATED, ("live", "proposed")),
+    (True, False): (HELD, ("proposed",)),
+    (False, True): (HELD, ("waiting",)),
+    (True, True): (HELD, ("waiting",)),
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Identity(NamedTuple):
+    """What the identity table knows of a key."""
+
+    pk: int
+    post_id: int | None
+    base_revision_id: int | None
+    base_digest: str
+    record_digest: str
+    statistics_digest: str
+    is_tombstone: bool
+
+
+@dataclass(slots=True)
+class Item:
+    """A record on its way: where it stood, what it is, what became of it."""
+
+    reader: Reader | None
+    raw: RawRecord
+    file: int
+    key: str | None
+    record_digest: str
+    record: Record | None = None
+    digest: str = ""
+    statistics_digest: str = ""
+    identity: Identity | None = None
+    outcome: str = ""
+    problems: list[content.Problem] = field(default_factory=list)
+
+    def reject(self, problem: content.Problem) -> None:
+        self.problems.append(problem)
+        self.outcome = REJECTED
+
+
+def arrived(arrival: Arrival) -> Item:
+    """Return an item whose key and digest are known without decoding more than the key."""
+    raw, reader = arrival.raw, arrival.reader
+    item = Item(reader, raw, arrival.file, None, f"{ENGINE_VERSION}:{_sha256(raw.raw)}")
+    if is_refused(raw.problems) or reader is None:
+        item.problems = list(raw.problems)
+        item.outcome = REJECTED if raw.problems else FILTERED
+    else:
+        item.key = reader.key_of(raw)
+    return item
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def look_up(source_id: int, items: Sequence[Item]) -> None:
+    """Attach the identities. One query per 500 keys, answered by the identity index alone."""
+    keys = sorted({item.key for item in items if item.key})
+    found: dict[str, Identity] = {}
+    for chunk in db.chunked(keys):
+        rows = ImportedPost.objects.filter(source_id=source_id, key__in=chunk)
+        for key, *values in rows.values_list("key", "id", *Identity._fields[1:]):
+            found[key] = Identity._make(values)
+    for item in items:
+        item.identity = found.get(item.key) if item.key else None
+
+
+def classify(items: Sequence[Item]) -> None:
+    """Give each item an outcome, as far as the identity decides it; decode what may be new.
+
+    An item left with outcome UPDATED differs from the last import; whether it may replace the
+    page is decided in `write` on locked posts.
+    """
+    for item in items:
+        if item.reader is None or item.outcome == REJECTED:
+            continue
+        identity = item.identity
+        if identity is not None and identity.record_digest == item.record_digest:
+            item.outcome = TOMBSTONED if identity.is_tombstone else UNCHANGED
+            continue
+        item.record, item.problems = validate(item.reader, item.raw)
+        if item.record is None:
+            item.outcome = REJECTED
+            continue
+        item.digest = content.digest(item.record.snapshot)
+        item.statistics_digest = content.statistics_digest(item.record.statistics)
+        if identity is None:
+            item.outcome = CREATED
+        elif identity.is_tombstone:
+            item.outcome = TOMBSTONED
+        elif identity.base_digest != item.digest:
+            item.outcome = UPDATED
+        elif identity.statistics_digest != item.statistics_digest:
+            item.outcome = STATISTICS
+        else:
+            item.outcome = UNCHANGED
+
+
+class Standing(NamedTuple):
+    """What of a post decides whether an import may replace its page."""
+
+    live_digest: str
+    is_protected: bool
+    has_personal_proposal: bool
+
+    def judge(self, digest: str) -> tuple[str, tuple[str, ...]]:
+        """Return the outcome of a changed record and the pointers that move to it."""
+        if digest == self.live_digest:
+            return CONVERGED, ()
+        return OVERWRITE[self.is_protected, self.has_personal_proposal]
+
+
+def standings(post_ids: Sequence[int], *, lock: bool) -> dict[int, Standing]:
+    """Return how posts stand, locked in id order when they are to be written. Two queries."""
+    posts = Post.objects.filter(pk__in=post_ids).order_by("pk")
+    if lock:
+        posts = posts.select_for_update()
+    pointers = {
+        pk: (live, proposed, approved)
+        for pk, live, proposed, approved in posts.values_list(
+            "pk", "live_revision_id", "proposed_revision_id", "approved_revision_id"
+        )
+    }
+    wanted = {pk for live, proposed, _ in pointers.values() for pk in (live, proposed) if pk}
+    revisions = {
+        pk: (digest, origin)
+        for chunk in db.chunked(sorted(wanted))
+        for pk, digest, origin in Revision.objects.filter(pk__in=chunk).values_list(
+            "pk", "digest", "origin"
+        )
+    }
+    imported = Revision.Origin.IMPORT
+    return {
+        pk: Standing(
+            revisions[live][0],
+            live == approved or revisions[live][1] != imported,
+            proposed is not None and revisions[proposed][1] != imported,
+        )
+        for pk, (live, proposed, approved) in pointers.items()
+    }
+
+
+def write(
+    items: Sequence[Item],
+    *,
+    run: ImportRun,
+    names: projection.Names,
+    publish: bool,
+    now: dt.datetime,
+) -> None:
+    """Write what the outcomes ask for, inside the caller's transaction.
+
+    A record the database refuses is rejected alone: the rest of the batch is tried again without
+    it. Queries do not depend on the number of records, except for rejected ones.
+    """
+    are_known = _resolve_all(items, names)
+
+    def resolve(some: list[Item]) -> None:
+        if not are_known:
+            # What an attempt before this one created went with its savepoint.
+            names.forget()
+            names.resolve(_snapshot(item) for item in some)
+
+    def create(some: list[Item]) -> None:
+        resolve(some)
+        _create(some, run=run, names=names, publish=publish, now=now)
+
+    def change(some: list[Item]) -> None:
+        resolve(some)
+        _change(some, run=run, names=names, now=now)
+
+    _write_guarded([item for item in items if item.outcome == CREATED], create)
+    _write_guarded([item for item in items if item.outcome == UPDATED], change)
+    if not are_known:
+        names.forget()
+    _update_statistics(
+        [item for item in items if item.outcome in (STATISTICS, UPDATED, HELD, CONVERGED)]
+    )
+    _update_identities(
+        [
+            item
+            for item in items
+            if item.record and item.outcome in (STATISTICS, UNCHANGED, CONVERGED)
+        ]
+    )
+
+
+def _has_content(item: Item) -> bool:
+    return item.outcome in (CREATED, UPDATED)
+
+
+def _resolve_all(items: Sequence[Item], names: projection.Names) -> bool:
+    """Know the names of all records at once; say False when the database refuses one of them."""
+    try:
+        with transaction.atomic():
+            names.resolve(
+                item.record.snapshot for item in items if item.record and _has_content(item)
+            )
+    except DatabaseError as error:
+        if not _is_refusal(error):
+            raise
+        return False
+    return True
+
+
+def _is_refusal(error: DatabaseError) -> bool:
+    """Say whether a value is the reason, such as one too long to be indexed (SQLSTATE 54)."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, IntegrityError | DataError) or state.startswith("54")
+
+
+def _write_guarded(items: list[Item], write_some: Callable[[list[Item]], None]) -> None:
+    """Write items; when the database refuses them, halve until the guilty one stands alone."""
+    if not items:
+        return
+    try:
+        with transaction.atomic():
+            write_some(items)
+    except DatabaseError as error:
+        if not _is_refusal(error):
+            raise
+        if len(items) > 1:
+            middle = len(items) // 2
+            _write_guarded(items[:middle], write_some)
+            _write_guarded(items[middle:], write_some)
+            return
+        cause = error.__cause__ or error
+        items[0].reject(
+            content.Problem(
+                code="database_refused",
+                value=content.shown(str(cause).splitlines()[0]),
+                expected="a record that satisfies the constraints of the archive",
+                hint="Correct the record and import the file again.",
+            )
+        )
+
+
+def _create(
+    items: Sequence[Item],
+    *,
+    run: ImportRun,
+    names: projection.Names,
+    publish: bool,
+    now: dt.datetime,
+) -> None:
+    posts = db.allocate_ids(Post, len(items))
+    revisions = db.allocate_ids(Revision, len(items))
+    addresses = _addresses(items, run.source.name)
+    visibility = INITIAL_VISIBILITY["publish" if publish else "default"]
+    published_at = now if publish else None
+    rows = list(zip(items, posts, revisions, addresses, strict=True))
+    db.insert_rows(
+        Post,
+        (
+            "id",
+            "slug",
+            "visibility",
+            "published_at",
+            "live_revision_id",
+            "proposed_revision_id",
+            "created_at",
+            "changed_at",
+            *projection.LIST_COLUMNS,
+        ),
+        [
+            (
+                post_id,
+                slug,
+                visibility,
+                published_at,
+                revision_id,
+                revision_id,
+                now,
+                now,
+                *projection.list_values(_snapshot(item)),
+            )
+            for item, post_id, revision_id, slug in rows
+        ],
+    )
+    _insert_revisions(
+        [(item, revision_id, post_id, 1, None, "") for item, post_id, revision_id, _ in rows],
+        run=run,
+        now=now,
+    )
+    db.insert_rows(
+        Slug,
+        ("slug", "post_id", "is_current", "created_at"),
+        [(slug, post_id, True, now) for _, post_id, _, slug in rows],
+    )
+    db.insert_rows(
+        Statistics,
+        (
+            "post_id",
+            "imported_reading_time",
+            "imported_view_count",
+            "imported_score",
+            "views",
+        ),
+        [(post_id, *_statistics_values(item), 0) for item, post_id, _, _ in rows],
+    )
+    db.insert_rows(
+        ImportedPost,
+        (
+            "source_id",
+            "key",
+            "post_id",
+            "base_revision_id",
+            "base_digest",
+            "record_digest",
+            "statistics_digest",
+            "is_tombstone",
+        ),
+        [
+            (
+                run.source_id,
+                item.key,
+                post_id,
+                revision_id,
+                item.digest,
+                item.record_digest,
+                item.statistics_digest,
+                False,
+            )
+            for item, post_id, revision_id, _ in rows
+        ],
+    )
+    projection.insert(
+        [projection.Mirrored(post_id, _snapshot(item), None) for item, post_id, _, _ in rows],
+        names,
+    )
+
+
+def _addresses(items: Sequence[Item], source: str) -> list[str]:
+    """Return a slug for each new post: the source's own unless taken, else made from the title."""
+    given = [item.record.slug for item in items if item.record and item.record.slug]
+    used = slugs.taken(given) if given else set()
+    addresses = []
+    for item in items:
+        record = item.record
+        assert record is not None  # noqa: S101  (only valid records are created)
+        if record.slug is None:
+            slug = slugs.made_from(record.snapshot.title, source, record.key)
+        elif record.slug in used:
+            slug = slugs.with_suffix(record.slug, source, record.key)
+        else:
+            slug = record.slug
+        used.add(slug)
+        addresses.append(slug)
+    return addresses
+
+
+def _change(
+    items: Sequence[Item], *, run: ImportRun, names: projection.Names, now: dt.datetime
+) -> None:
+    """Add revisions to posts that exist; decide on what is locked whether the page follows."""
+    ids = [item.identity.post_id for item in items if item.identity and item.identity.post_id]
+    found = standings(ids, lock=True)
+    newest = dict(
+        Revision.objects.filter(post_id__in=ids)
+        .values_list("post_id")
+        .annotate(newest=Max("number"))
+        .order_by()
+    )
+    moving: list[tuple[Item, int, int, tuple[str, ...]]] = []
+    pending = []
+    for item in items:
+        identity = item.identity
+        assert identity is not None and identity.post_id is not None  # noqa: S101, PT018
+        item.outcome, pointers = found[identity.post_id].judge(item.digest)
+        if item.outcome != CONVERGED:
+            pending.append((item, identity.post_id, pointers))
+    for revision_id, (item, post_id, pointers) in zip(
+        db.allocate_ids(Revision, len(pending)), pending, strict=True
+    ):
+        moving.append((item, post_id, revision_id, pointers))
+    if not moving:
+        return
+    _insert_revisions(
+        [
+            (
+                item,
+                revision_id,
+                post_id,
+                newest[post_id] + 1,
+                item.identity.base_revision_id if item.identity else None,
+                "",
+            )
+            for item, post_id, revision_id, _ in moving
+        ],
+        run=run,
+        now=now,
+    )
+    replaced = [row for row in moving if "live" in row[3]]
+    db.update_rows(
+        Post,
+        "id",
+        ("live_revision_id", "proposed_revision_id", "changed_at", *projection.LIST_COLUMNS),
+        [
+            (post_id, revision_id, revision_id, now, *projection.list_values(_snapshot(item)))
+            for item, post_id, revision_id, _ in replaced
+        ],
+    )
+    projection.replace(
+        [projection.Mirrored(post_id, _snapshot(item), None) for item, post_id, _, _ in replaced],
+        names,
+    )
+    db.update_rows(
+        Post,
+        "id",
+        ("proposed_revision_id",),
+        [
+            (post_id, revision_id)
+            for _, post_id, revision_id, pointers in moving
+            if pointers == ("proposed",)
+        ],
+    )
+    db.update_rows(
+        ImportedPost,
+        "id",
+        (
+            "base_revision_id",
+            "waiting_revision_id",
+            "base_digest",
+            "record_digest",
+            "statistics_digest",
+        ),
+        [
+            (
+                item.identity.pk if item.identity else 0,
+                revision_id,
+                revision_id if "waiting" in pointers else None,
+                item.digest,
+                item.record_digest,
+                item.statistics_digest,
+            )
+            for item, _, revision_id, pointers in moving
+        ],
+    )
+
+
+def _insert_revisions(
+    rows: Iterable[tuple[Item, int, int, int, int | None, str]],
+    *,
+    run: ImportRun,
+    now: dt.datetime,
+) -> None:
+    db.insert_rows(
+        Revision,
+        (
+            "id",
+            "post_id",
+            "number",
+            "parent_id",
+            "comment",
+            "digest",
+            "title",
+            "lede",
+            "body",
+            "meta",
+            "origin",
+            "run_id",
+            "run_file",
+            "run_line",
+            "created_at",
+        ),
+        [
+            (
+                revision_id,
+                post_id,
+                number,
+                parent_id,
+                comment,
+                item.digest,
+                _snapshot(item).title,
+                _snapshot(item).lede,
+                _snapshot(item).body,
+                _encode(_snapshot(item).meta).decode(),
+                Revision.Origin.IMPORT.value,
+                run.pk,
+                item.file,
+                item.raw.position.line,
+                now,
+            )
+            for item, revision_id, post_id, number, parent_id, comment in rows
+        ],
+    )
+
+
+def _snapshot(item: Item) -> content.Snapshot:
+    assert item.record is not None  # noqa: S101  (only valid records are written)
+    return item.record.snapshot
+
+
+def _statistics_values(item: Item) -> tuple[int | None, int | None, str]:
+    assert item.record is not None  # noqa: S101
+    statistics = item.record.statistics
+    return (
+        statistics.reading_time,
+        statistics.view_count,
+        _encode(statistics.score).decode(),
+    )
+
+
+def _update_statistics(items: Sequence[Item]) -> None:
+    """Imported numbers are updated in place, last write wins (DATA-MODEL.md)."""
+    db.update_rows(
+        Statistics,
+        "post_id",
+        ("imported_reading_time", "imported_view_count", "imported_score"),
+        [
+            (item.identity.post_id, *_statistics_values(item))
+            for item in items
+            if item.identity and item.identity.statistics_digest != item.statistics_digest
+        ],
+    )
+
+
+def _update_identities(items: Sequence[Item]) -> None:
+    """Remember other bytes for equal content, so that the next run need not decode them."""
+    db.update_rows(
+        ImportedPost,
+        "id",
+        ("base_digest", "record_digest", "statistics_digest"),
+        [
+            (item.identity.pk, item.digest, item.record_digest, item.statistics_digest)
+            for item in items
+            if item.identity
+        ],
+    )

@@ -1,0 +1,480 @@
+"""The import engine: runs, batches, fences, counts, rejects and checkpoints.
+
+In: records from readers. Out: rows, and a run that tells what became of every record. Data,
+counts, rejects and checkpoint of a batch commit together or not at all. Renders nothing, fetches
+nothing, prints nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from posts import content, db, history, projection
+from posts.importing import batch
+from posts.importing.batch import Item, Standing
+from posts.importing.intake import Arrival
+from posts.models import (
+    ImportCheckpoint,
+    ImportedPost,
+    ImportReject,
+    ImportRun,
+    ImportSource,
+    Post,
+    PostEntity,
+    PostTag,
+    Revision,
+)
+from posts.writing import LOCAL_SOURCE
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+#: The counts of a run; `read` is the sum of the others at the end of every run.
+OUTCOMES = (
+    "created",
+    "updated",
+    "statistics",
+    "unchanged",
+    "held",
+    "converged",
+    "tombstoned",
+    "filtered",
+    "rejected",
+)
+BATCH_SIZE = 1_000
+BATCH_BYTES = 16 * 2**20
+#: A run that gave no sign for this long may be taken over by another.
+HEARTBEAT_SECONDS = 60
+#: From this many new posts on the planner's statistics are refreshed after the run.
+ANALYZE_FROM = 5_000
+
+
+class ImportFailedError(Exception):
+    """A run that could not go on: what happened, whether it may be tried again, what to do."""
+
+
+class SourceBusyError(ImportFailedError):
+    """Another run holds the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run was asked for. `batch_size` counts records; `max_rejects` is records or None."""
+
+    source: str
+    publish: bool = False
+    dry_run: bool = False
+    batch_size: int = BATCH_SIZE
+    limit: int | None = None
+    max_rejects: int | None = None
+    max_reject_percent: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Reject:
+    """One problem of one refused record, as the table and the rejects file hold it."""
+
+    file: str
+    record: int
+    line: int
+    byte: int
+    key: str
+    field: str
+    code: str
+    value: str
+    expected: str
+    is_retryable: bool
+    hint: str
+    raw_digest: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is; handed to the report after every batch."""
+
+    run: ImportRun | None
+    counts: Counter[str] = field(default_factory=Counter)
+    #: (severity, code) -> records, and the first place each was seen
+    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    batch_milliseconds: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    state: str = ImportRun.State.RUNNING
+    reject_limit_reached: bool = False
+
+    @property
+    def read(self) -> int:
+        return sum(self.counts.values())
+
+
+def run_import(
+    incoming: Iterable[Arrival],
+    *,
+    options: Options,
+    inputs: Sequence[dict[str, Any]] = (),
+    by: User | None = None,
+    on_batch: Callable[[Progress], None] = lambda progress: None,
+    on_rejects: Callable[[Sequence[Reject], int | None], None] = lambda rejects, run: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Progress:
+    """Import records into a source and return what became of them.
+
+    A dry run takes the same way up to the first write and leaves nothing behind. `should_stop` is
+    asked between records. Raises `SourceBusyError` when another run holds the source, also when one
+    took it over meanwhile, and `ImportFailedError` for the name that is reserved.
+    """
+    if options.source == LOCAL_SOURCE:
+        raise ImportFailedError(
+            f"The source name {LOCAL_SOURCE!r} belongs to posts written here. Choose another name."
+        )
+    started = time.monotonic()
+    progress = Progress(run=None)
+    writer: _Writer | _Rehearsal
+    if options.dry_run:
+        writer = _Rehearsal(options)
+    else:
+        writer = _Writer(options, inputs, by)
+        progress.run = writer.run
+    try:
+        for items in _batches(incoming, options, should_stop):
+            began = time.monotonic()
+            rejects = writer.take(items)
+            _count(progress, items, rejects)
+            progress.batch_milliseconds.append(round((time.monotonic() - began) * 1000))
+            progress.seconds = time.monotonic() - started
+            on_rejects(rejects, progress.run.pk if progress.run is not None else None)
+            on_batch(progress)
+            if _too_many_rejects(progress, options):
+                progress.reject_limit_reached = True
+                break
+            if should_stop():
+                progress.state = ImportRun.State.STOPPED
+                break
+        if progress.state == ImportRun.State.RUNNING and not progress.reject_limit_reached:
+            progress.state = ImportRun.State.COMPLETE
+        elif progress.reject_limit_reached:
+            progress.state = ImportRun.State.STOPPED
+        writer.finish(progress.state, progress)
+    except BaseException as error:
+        progress.state = ImportRun.State.FAILED
+        writer.fail(error)
+        raise
+    finally:
+        progress.seconds = time.monotonic() - started
+    return progress
+
+
+def _batches(
+    incoming: Iterable[Arrival], options: Options, should_stop: Callable[[], bool]
+) -> Iterator[list[Item]]:
+    """Yield batches by count or bytes; a key that comes again begins a new batch.
+
+    So that the second version of a key finds the first one written, whatever the batch size. Asked
+    to stop, it hands out what it has: a slow input may never fill the batch.
+    """
+    items: list[Item] = []
+    keys: set[str] = set()
+    size = 0
+    for arrival in islice(incoming, options.limit):
+        item = batch.arrived(arrival)
+        if items and (
+            item.key in keys
+            or should_stop()
+            or len(items) >= options.batch_size
+            or size + len(item.raw.raw) > BATCH_BYTES
+        ):
+            yield items
+            items, keys, size = [], set(), 0
+        items.append(item)
+        size += len(item.raw.raw)
+        if item.key:
+            keys.add(item.key)
+    if items:
+        yield items
+
+
+def _too_many_rejects(progress: Progress, options: Options) -> bool:
+    rejected = progress.counts["rejected"]
+    if options.max_rejects is not None and rejected > options.max_rejects:
+        return True
+    return (
+        options.max_reject_percent is not None
+        and rejected * 100 > options.max_reject_percent * progress.read
+    )
+
+
+def _count(progress: Progress, items: Sequence[Item], rejects: Sequence[Reject]) -> None:
+    for item in items:
+        progress.counts[item.outcome] += 1
+        seen = {(problem.severity, problem.code) for problem in item.problems}
+        for kind in seen:
+            progress.findings[kind] += 1
+            if kind not in progress.examples:
+                first = next(p for p in item.problems if (p.severity, p.code) == kind)
+                where = f"{item.raw.position.file}:{item.raw.position.line}"
+                got = f" got {first.value!r}," if first.value else ""
+                progress.examples[kind] = (
+                    f"{where} {first.field or 'record'}:{got} expected {first.expected}"
+                )
+
+
+def _rejects(items: Sequence[Item]) -> list[Reject]:
+    """Return every error of the refused records, in the order of the input."""
+    return [
+        Reject(
+            file=item.raw.position.file,
+            record=item.raw.position.record,
+            line=item.raw.position.line + (problem.line - 1 if problem.line else 0),
+            byte=item.raw.position.byte,
+            key=(item.key or "")[: content.KEY_MAX],
+            # A path may hold names of unknown fields, and those may hold anything.
+            field=content.shown(problem.field),
+            code=problem.code,
+            value=problem.value,
+            expected=problem.expected[:500],
+            is_retryable=problem.retryable,
+            hint=problem.hint[:500],
+            raw_digest=item.record_digest,
+        )
+        for item in items
+        if item.outcome == batch.REJECTED
+        for problem in item.problems
+        if problem.severity == "error"
+    ]
+
+
+class _Rehearsal:
+    """A dry run: classifies as the real one would and writes nothing.
+
+    It remembers, by a short hash, what this run would have written for a key, so that a key that
+    comes twice in the input is counted as the real run counts it.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.source_id = (
+            ImportSource.objects.filter(name=options.source).values_list("id", flat=True).first()
+        )
+        #: key -> digests as the identity table would hold them, and how the post would stand
+        self.seen: dict[bytes, tuple[str, str, str, Standing | None]] = {}
+
+    def take(self, items: Sequence[Item]) -> list[Reject]:
+        if self.source_id is not None:
+            batch.look_up(self.source_id, items)
+        for item in items:
+            earlier = self.seen.get(_short(item.key)) if item.key else None
+            if earlier is not None:
+                base, record, statistics, _ = earlier
+                item.identity = (item.identity or _NEW)._replace(
+                    base_digest=base, record_digest=record, statistics_digest=statistics
+                )
+        batch.classify(items)
+        changed = [item for item in items if item.outcome == batch.UPDATED]
+        stored = batch.standings(
+            [i.identity.post_id for i in changed if i.identity and i.identity.post_id], lock=False
+        )
+        for item in items:
+            if not item.key or item.record is None:
+                continue
+            earlier = self.seen.get(_short(item.key))
+            standing = earlier[3] if earlier else None
+            if item.outcome == batch.UPDATED:
+                if standing is None and item.identity and item.identity.post_id:
+                    standing = stored[item.identity.post_id]
+                if standing is not None:
+                    item.outcome, _ = standing.judge(item.digest)
+            if item.outcome in (batch.CREATED, batch.UPDATED):
+                standing = Standing(item.digest, False, False)
+            self.seen[_short(item.key)] = (
+                item.digest,
+                item.record_digest,
+                item.statistics_digest,
+                standing,
+            )
+        return _rejects(items)
+
+    def finish(self, state: str, progress: Progress) -> None:
+        """Nothing was begun."""
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing was begun."""
+
+
+_NEW = batch.Identity(0, None, None, "", "", "", False)
+
+
+def _short(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=12).digest()
+
+
+class _Writer:
+    """A real run: owns its source by a fence number that every batch checks."""
+
+    def __init__(self, options: Options, inputs: Sequence[dict[str, Any]], by: User | None) -> None:
+        self.options = options
+        self.names = projection.Names()
+        self.batch = 0
+        self.rejected = 0
+        self.chain = ""
+        self.run: ImportRun = _begin(options, inputs, by)
+
+    def take(self, items: Sequence[Item]) -> list[Reject]:
+        """Write one batch. One transaction; about 25 queries, whatever its size."""
+        began = time.monotonic()
+        batch.look_up(self.run.source_id, items)
+        batch.classify(items)
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                self._hold_source(now)
+                batch.write(
+                    items,
+                    run=self.run,
+                    names=self.names,
+                    publish=self.options.publish,
+                    now=now,
+                )
+                rejects = _rejects(items)
+                self._log(items, rejects, now, round((time.monotonic() - began) * 1000))
+        except BaseException:
+            # Names created in the lost transaction do not exist.
+            self.names.forget()
+            raise
+        return rejects
+
+    def _hold_source(self, now: dt.datetime) -> None:
+        held = ImportSource.objects.filter(
+            pk=self.run.source_id, fence=self.run.fence, owner=self.run
+        ).update(heartbeat_at=now)
+        if not held:
+            raise SourceBusyError(
+                f"Another run took the source {self.options.source!r} over from run {self.run.pk}. "
+                "Nothing of this batch was written. See that run before starting another."
+            )
+
+    def _log(
+        self, items: Sequence[Item], rejects: Sequence[Reject], now: dt.datetime, elapsed: int
+    ) -> None:
+        counts = Counter(item.outcome for item in items)
+        self.batch += 1
+        for item in items:
+            self.chain = hashlib.sha256((self.chain + item.record_digest).encode()).hexdigest()
+        last = items[-1]
+        if rejects:
+            fields = tuple(Reject.__slots__)
+            db.insert_rows(
+                ImportReject,
+                ("run_id", "sequence", *fields),
+                [
+                    (self.run.pk, self.rejected + number, *(getattr(row, f) for f in fields))
+                    for number, row in enumerate(rejects, start=1)
+                ],
+            )
+            self.rejected += len(rejects)
+        ImportCheckpoint.objects.create(
+            run=self.run,
+            batch=self.batch,
+            file=last.file,
+            byte_offset=last.raw.position.end,
+            record=last.raw.position.record,
+            chain_digest=self.chain,
+            counts=dict(counts),
+            milliseconds=elapsed,
+            created_at=now,
+        )
+        self.run.read += len(items)
+        for name, number in counts.items():
+            setattr(self.run, name, getattr(self.run, name) + number)
+        self.run.save(update_fields=["read", *counts])
+
+    def finish(self, state: str, progress: Progress) -> None:
+        if progress.counts["created"] >= ANALYZE_FROM:
+            db.refresh_planner_statistics([Post, Revision, ImportedPost, PostTag, PostEntity])
+        self._close(state, "")
+
+    def fail(self, error: BaseException) -> None:
+        if not isinstance(error, SourceBusyError):
+            # What was counted in a transaction that was lost did not happen.
+            self.run.refresh_from_db(fields=["read", *OUTCOMES])
+            self._close(ImportRun.State.FAILED, f"{type(error).__name__}: {error}"[:2000])
+
+    def _close(self, state: str, message: str) -> None:
+        now = timezone.now()
+        with transaction.atomic():
+            self.run.state = state
+            self.run.message = message
+            self.run.finished_at = now
+            self.run.save(update_fields=["state", "message", "finished_at"])
+            ImportSource.objects.filter(pk=self.run.source_id, owner=self.run).update(owner=None)
+            counts = {name: getattr(self.run, name) for name in ("read", *OUTCOMES)}
+            history.append_to_run(self.run, f"import {state}", data=counts, now=now)
+
+
+def _begin(options: Options, inputs: Sequence[dict[str, Any]], by: User | None) -> ImportRun:
+    """Take the source and open a run. Raises `SourceBusyError` while another run is alive."""
+    now = timezone.now()
+    with transaction.atomic():
+        ImportSource.objects.get_or_create(name=options.source, defaults={"created_at": now})
+        source = ImportSource.objects.select_for_update().get(name=options.source)
+        if source.owner is not None and _is_alive(source.owner, source.heartbeat_at, now):
+            other = source.owner
+            raise SourceBusyError(
+                f"Run {other.pk} holds the source {source.name!r} since "
+                f"{other.started_at:%Y-%m-%d %H:%M:%S} UTC on host {other.host}, process "
+                f"{other.process}. Wait for it, or stop it and try again."
+            )
+        if source.owner is not None:
+            ImportRun.objects.filter(pk=source.owner.pk, state=ImportRun.State.RUNNING).update(
+                state=ImportRun.State.FAILED,
+                finished_at=now,
+                message="It gave no sign of life and another run took the source over.",
+            )
+        run = ImportRun.objects.create(
+            source=source,
+            fence=source.fence + 1,
+            options=options.as_json(),
+            inputs=list(inputs),
+            engine_version=batch.ENGINE_VERSION,
+            started_by=by,
+            host=socket.gethostname(),
+            process=os.getpid(),
+            started_at=now,
+        )
+        source.fence, source.owner, source.heartbeat_at = run.fence, run, now
+        source.save(update_fields=["fence", "owner", "heartbeat_at"])
+        history.append_to_run(run, "import started", data={"fence": run.fence}, now=now, actor=by)
+    return run
+
+
+def _is_alive(run: ImportRun, heartbeat_at: dt.datetime | None, now: dt.datetime) -> bool:
+    """Say whether a run still works: by its process on this host, by its heartbeat elsewhere."""
+    if run.state != ImportRun.State.RUNNING:
+        return False
+    # Our own number was another process's before: in a container every import may be process 1.
+    if run.host == socket.gethostname() and run.process not in (None, os.getpid()):
+        return _process_exists(run.process)
+    return heartbeat_at is not None and now - heartbeat_at < dt.timedelta(seconds=HEARTBEAT_SECONDS)
+
+
+def _process_exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

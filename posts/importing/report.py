@@ -1,0 +1,241 @@
+"""What an import tells people: progress, summary table, rejects file, the object of `--json`.
+
+In: the engine's progress. Out: text and JSON Lines. Messages and progress go to the error stream,
+the summary to the output stream, so that either can be redirected alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from posts.content import shown
+from posts.importing.engine import OUTCOMES, Progress, Reject
+from posts.importing.records import Record
+
+#: Seconds between two plain lines where no terminal shows one that moves.
+PLAIN_SECONDS = 10
+#: Rejected problems that are printed at once; all of them stand in the rejects file.
+REJECTS_SHOWN = 5
+
+
+def progress_line(progress: Progress, taken: int, size: int | None) -> str:
+    """Return the one line of progress: share of the bytes, rate, counts, time left."""
+    seconds = max(progress.seconds, 0.001)
+    rate = progress.read / seconds
+    counts = progress.counts
+    share = f"{taken / size:4.0%} | " if size else ""
+    parts = [f"{progress.read:,} read", f"{rate:,.0f}/s"]
+    parts += [
+        f"{label} {counts[name]:,}"
+        for name, label in (
+            ("created", "new"),
+            ("updated", "upd"),
+            ("unchanged", "same"),
+            ("held", "held"),
+            ("rejected", "rej"),
+        )
+    ]
+    if size and taken:
+        left = max(0, round(seconds * (size - taken) / taken))
+        parts.append(f"ETA {left // 60}:{left % 60:02d}")
+    return share + " | ".join(parts)
+
+
+class ProgressView:
+    """One moving line on a terminal, a plain line every ten seconds or tenth of the input else."""
+
+    def __init__(self, stream: TextIO, size: int | None, *, is_quiet: bool = False) -> None:
+        self.size = size
+        self.stream = stream
+        self.is_quiet = is_quiet
+        self._last_time = time.monotonic()
+        self._last_tenth = 0
+        self._live: Live | None = None
+        console = Console(file=stream, highlight=False)
+        # rich knows of pipes, dumb terminals and NO_COLOR.
+        if not is_quiet and console.is_interactive:
+            self._live = Live(Text("reading…"), console=console, refresh_per_second=10)
+            self._live.start()
+
+    def update(self, progress: Progress, taken: int) -> None:
+        if self.is_quiet:
+            return
+        line = progress_line(progress, taken, self.size)
+        if self._live is not None:
+            self._live.update(Text(line))
+            return
+        tenth = taken * 10 // self.size if self.size else 0
+        if time.monotonic() - self._last_time >= PLAIN_SECONDS or tenth > self._last_tenth:
+            self._last_time = time.monotonic()
+            self._last_tenth = tenth
+            self.stream.write(line + "\n")
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+
+class RejectsFile:
+    """The rejects as JSON Lines, one problem a line; the file appears with the first one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.written = 0
+        self.first: list[Reject] = []
+        self._file: IO[str] | None = None
+
+    def add(self, rejects: Sequence[Reject], run: int | None) -> None:
+        if not rejects:
+            return
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8")
+        for reject in rejects:
+            self._file.write(json.dumps(reject_line(reject, run), ensure_ascii=False) + "\n")
+        self._file.flush()
+        self.written += len(rejects)
+        self.first += rejects[: REJECTS_SHOWN - len(self.first)]
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def reject_line(reject: Reject, run: int | None) -> dict[str, Any]:
+    """Return a reject in the field order of the rejects file (IMPORT.md 2.10)."""
+    return {
+        "run": run,
+        "file": reject.file,
+        "record": reject.record,
+        "line": reject.line,
+        "byte": reject.byte,
+        "key": reject.key,
+        "field": reject.field,
+        "code": reject.code,
+        "value": reject.value,
+        "expected": reject.expected,
+        "retryable": reject.is_retryable,
+        "hint": reject.hint,
+        "raw_sha256": reject.raw_digest.partition(":")[2],
+    }
+
+
+def reject_text(reject: Reject) -> str:
+    """Return a reject as one line for people: where, field, got, expected, retry or not."""
+    got = f' got "{shown(reject.value)}",' if reject.value else ""
+    again = "may be tried again" if reject.is_retryable else "trying again will not help"
+    hint = f" {reject.hint}" if reject.hint else ""
+    return (
+        f"{reject.file}:{reject.line} {reject.field or 'record'}: {reject.code},{got} "
+        f"expected {reject.expected}; {again}.{hint}"
+    )
+
+
+def summary_object(
+    progress: Progress, *, source: str, rejects_file: str | None, is_dry_run: bool, version: str
+) -> dict[str, Any]:
+    """Return the object of `--json`; its first members are a stable interface (PRODUCT.md)."""
+    return {
+        "run": progress.run.pk if progress.run is not None else None,
+        "source": source,
+        "read": progress.read,
+        **{name: progress.counts[name] for name in OUTCOMES},
+        "seconds": round(progress.seconds, 3),
+        "posts_per_second": round(progress.read / max(progress.seconds, 0.001), 1),
+        "rejects_file": rejects_file,
+        "state": progress.state,
+        "dry_run": is_dry_run,
+        "reject_limit_reached": progress.reject_limit_reached,
+        "repairs": _findings(progress, "repair"),
+        "warnings": _findings(progress, "warning"),
+        "engine_version": version,
+    }
+
+
+def _findings(progress: Progress, severity: str) -> dict[str, int]:
+    return {
+        code: number
+        for (kind, code), number in sorted(progress.findings.items())
+        if kind == severity
+    }
+
+
+_TOLD = {
+    "created": ("new", "would be new"),
+    "updated": ("revised", "would be revised"),
+    "statistics": ("numbers updated", "would get new numbers"),
+    "unchanged": ("unchanged", "unchanged"),
+    "held": ("held for review", "would be held for review"),
+    "converged": ("already edited to the same", "already edited to the same"),
+    "tombstoned": ("erased here, left alone", "erased here, left alone"),
+    "filtered": ("no post, left out", "no post, left out"),
+    "rejected": ("rejected", "would be rejected"),
+}
+_ALWAYS_SHOWN = ("created", "updated", "unchanged", "held", "rejected")
+
+
+def summary_lines(progress: Progress, *, is_dry_run: bool) -> Iterable[str]:
+    """Yield the summary as aligned lines: counts, findings with one example each, rate."""
+    rows = [
+        (_TOLD[name][is_dry_run], f"{progress.counts[name]:,}")
+        for name in OUTCOMES
+        if progress.counts[name] or name in _ALWAYS_SHOWN
+    ]
+    rows.append(("read in all", f"{progress.read:,}"))
+    rows.append(("seconds", f"{progress.seconds:,.1f}"))
+    rows.append(("posts a second", f"{progress.read / max(progress.seconds, 0.001):,.0f}"))
+    if progress.batch_milliseconds:
+        ordered = sorted(progress.batch_milliseconds)
+        p95 = ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)]
+        rows.append(("batch ms, median / p95", f"{ordered[len(ordered) // 2]:,} / {p95:,}"))
+    rows.append(("peak memory, MB", f"{peak_memory_mb():,}"))
+    label_width = max(len(label) for label, _ in rows)
+    value_width = max(len(value) for _, value in rows)
+    for label, value in rows:
+        yield f"  {label:<{label_width}}  {value:>{value_width}}"
+    for severity, title in (("repair", "mended"), ("warning", "kept as it came")):
+        for (kind, code), number in sorted(progress.findings.items()):
+            if kind == severity:
+                yield f"  {title}: {number:,} x {code}, such as {progress.examples[kind, code]}"
+
+
+def record_lines(record: Record) -> Iterable[str]:
+    """Yield a record as the importer understood it, for `--show`."""
+    meta = record.snapshot.meta
+    yield f"key      {record.key}"
+    yield f"title    {shown(record.snapshot.title)}"
+    yield f"lede     {shown(record.snapshot.lede)}"
+    for line in record.snapshot.body.splitlines():
+        if line.startswith("#") or line.startswith("!["):
+            yield f"body     {shown(line)}"
+    for name in meta.__struct_fields__:
+        value = getattr(meta, name)
+        if value not in ("", (), {}, None):
+            yield f"meta     {name}: {shown(_plain(value))}"
+    for name in record.statistics.__struct_fields__:
+        yield f"numbers  {name}: {shown(_plain(getattr(record.statistics, name)))}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_plain(item) for item in value)
+    if hasattr(value, "__struct_fields__"):
+        members = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        return "; ".join(f"{name} {item}" for name, item in members if item not in ("", None))
+    return str(value)
+
+
+def peak_memory_mb() -> int:
+    """Return the largest resident size of this process so far, in MB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 1024))

@@ -1,0 +1,304 @@
+"""The command that brings posts in; see its help. Arguments in, one call of the engine, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from posts.importing import batch, engine, report
+from posts.importing.formats import READERS
+from posts.importing.intake import Intake
+from posts.importing.records import validate
+from posts.models import ImportRun, ImportSource
+from posts.writing import LOCAL_SOURCE
+
+HELP = """
+Brings posts into the archive and says what became of every record.
+
+  manage.py import_posts notes/ --source notes
+  manage.py import_posts archive.jsonl.gz --source archive --dry-run
+  zcat archive.jsonl.gz | manage.py import_posts - --source archive --json
+
+New posts arrive private and waiting for review. Running the same input again changes nothing; it
+is always safe to run again, also after a crash. What people edited or approved here is never
+overwritten: a newer version of it is held for review.
+
+Exit codes: 0 complete; 1 failed; 2 wrong usage; 3 another run holds the source; 4 complete, with
+rejects; 5 the limit of rejects was reached; 130 stopped by a signal after the current batch.
+"""
+
+SOURCE_MAX = ImportSource._meta.get_field("name").max_length or 0
+
+COMPLETE, FAILED, BUSY, REJECTS, REJECT_LIMIT, STOPPED = 0, 1, 3, 4, 5, 130
+
+
+class Command(BaseCommand):
+    help = HELP
+    requires_migrations_checks = True
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
+        )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "paths", nargs="+", metavar="PATH", help="files, folders, .gz, .zst, or - for input"
+        )
+        parser.add_argument(
+            "--source",
+            required=True,
+            type=_source,
+            help="name of the generator or site; with a record's key it is the identity of a post",
+        )
+        parser.add_argument("--format", default="auto", choices=["auto", *READERS])
+        parser.add_argument(
+            "--dry-run", action="store_true", help="read and check everything, write nothing"
+        )
+        parser.add_argument(
+            "--publish",
+            action="store_true",
+            help="publish the posts this run creates; they stay noindex until a person approves",
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=_positive,
+            default=engine.BATCH_SIZE,
+            metavar="N",
+            help="records a transaction (default: %(default)s)",
+        )
+        parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N records")
+        parser.add_argument(
+            "--max-rejects",
+            type=_limit,
+            metavar="N|P%",
+            default=(None, None),
+            help="stop when more than N records, or P%% of those read, are rejected",
+        )
+        parser.add_argument(
+            "--show",
+            type=_positive,
+            metavar="N",
+            help="print the first N records as they are understood, and write nothing",
+        )
+        parser.add_argument(
+            "--rejects",
+            metavar="FILE",
+            help="where rejected records are listed (default: rejects-SOURCE.jsonl)",
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object as the only output"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        missing = [path for path in options["paths"] if path != "-" and not Path(path).exists()]
+        if missing:
+            raise CommandError(
+                f"{missing[0]} does not exist; expected a file, a folder or -. Nothing was read."
+            )
+        intake = Intake(options["paths"], options["format"])
+        if options["show"]:
+            self._show(intake, options["show"])
+            return
+        sys.exit(self._import(intake, options))
+
+    def _show(self, intake: Intake, number: int) -> None:
+        for arrival in islice((a for a in intake if a.reader or a.raw.problems), number):
+            at = arrival.raw.position
+            if arrival.reader is None:
+                record, problems = None, list(arrival.raw.problems)
+                self.stdout.write(f"{at.file}:{at.line}  cannot be read")
+            else:
+                record, problems = validate(arrival.reader, arrival.raw)
+                self.stdout.write(f"{at.file}:{at.line}  read as {arrival.reader.NAME}")
+            if record is not None:
+                for line in report.record_lines(record):
+                    self.stdout.write(line)
+            for problem in problems:
+                self.stdout.write(
+                    f"{problem.severity:<8} {problem.field or 'record'}: {problem.code}, "
+                    f"expected {problem.expected}"
+                )
+            self.stdout.write("")
+
+    def _import(self, intake: Intake, options: dict[str, Any]) -> int:
+        most, percent = options["max_rejects"]
+        wanted = engine.Options(
+            source=options["source"],
+            publish=options["publish"],
+            dry_run=options["dry_run"],
+            batch_size=options["batch_size"],
+            limit=options["limit"],
+            max_rejects=most,
+            max_reject_percent=percent,
+        )
+        rejects = report.RejectsFile(
+            Path(options["rejects"] or f"rejects-{options['source']}.jsonl")
+        )
+        if not options["json"]:
+            self._announce(intake, wanted)
+        view = report.ProgressView(sys.stderr, intake.size, is_quiet=options["verbosity"] == 0)
+
+        def on_batch(progress: engine.Progress) -> None:
+            view.update(progress, intake.taken)
+
+        try:
+            with _Signals() as signals:
+                progress = engine.run_import(
+                    intake,
+                    options=wanted,
+                    inputs=[{"file": one.file, "size": one.size} for one in intake.inputs],
+                    on_batch=on_batch,
+                    on_rejects=rejects.add,
+                    should_stop=lambda: signals.was_asked,
+                )
+        except engine.SourceBusyError as error:
+            self.stderr.write(str(error))
+            return BUSY
+        except engine.ImportFailedError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            view.close()
+            rejects.close()
+        rejects_file = str(rejects.path) if rejects.written else None
+        if not (rejects.written or options["rejects"] or wanted.dry_run):
+            # The list of an earlier run would pass for that of this one.
+            rejects.path.unlink(missing_ok=True)
+        if options["json"]:
+            summary = report.summary_object(
+                progress,
+                source=wanted.source,
+                rejects_file=rejects_file,
+                is_dry_run=wanted.dry_run,
+                version=batch.ENGINE_VERSION,
+            )
+            self.stdout.write(json.dumps(summary))
+        else:
+            self._tell(progress, wanted, rejects)
+        return _exit_code(progress)
+
+    def _announce(self, intake: Intake, wanted: engine.Options) -> None:
+        size = intake.size
+        amount = f"{size / 1e6:,.1f} MB" if size is not None else "size unknown"
+        mode = "dry run, nothing is written" if wanted.dry_run else "writes"
+        self.stderr.write(
+            f"Source {wanted.source}: {len(intake.inputs):,} file(s), {amount}. "
+            f"Database {_database()}; {mode}."
+        )
+
+    def _tell(
+        self,
+        progress: engine.Progress,
+        wanted: engine.Options,
+        rejects: report.RejectsFile,
+    ) -> None:
+        run = progress.run
+        for reject in rejects.first:
+            self.stderr.write(report.reject_text(reject))
+        if rejects.written > len(rejects.first):
+            self.stderr.write(f"… and {rejects.written - len(rejects.first):,} more problems.")
+        title = f"Run {run.pk}" if run is not None else "Dry run"
+        self.stdout.write(f"{title} {progress.state}: source {wanted.source}")
+        for line in report.summary_lines(progress, is_dry_run=wanted.dry_run):
+            self.stdout.write(line)
+        if rejects.written:
+            self.stdout.write(f"  rejects: {rejects.path}")
+        if progress.reject_limit_reached:
+            self.stdout.write("Stopped: the limit of --max-rejects was reached.")
+        if progress.state == ImportRun.State.STOPPED:
+            self.stdout.write("Stopped between two batches. Run the same command again to go on.")
+        if run is not None and progress.counts["created"] + progress.counts["held"]:
+            self.stdout.write(
+                "Next: review in the admin under Posts, awaiting review, or by\n"
+                f"  manage.py review_posts --by USER --approve --publish --source {wanted.source}"
+            )
+
+
+def _exit_code(progress: engine.Progress) -> int:
+    if progress.reject_limit_reached:
+        return REJECT_LIMIT
+    if progress.state == ImportRun.State.STOPPED:
+        return STOPPED
+    return REJECTS if progress.counts["rejected"] else COMPLETE
+
+
+def _database() -> str:
+    """Return where the posts go, without user or password."""
+    settings = connection.settings_dict
+    host = f" on {settings['HOST']}" if settings.get("HOST") else ""
+    return f"{connection.vendor} {settings['NAME']}{host}"
+
+
+def _source(text: str) -> str:
+    """Read the name of a source: part of an identity, of messages and of a file name."""
+    if text == LOCAL_SOURCE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} belongs to posts written here; choose another name"
+        )
+    if not (text.isprintable() and text == text.strip() and "/" not in text):
+        raise argparse.ArgumentTypeError(f"{text!r} has spaces around it, controls or a slash")
+    if not 0 < len(text) <= SOURCE_MAX:
+        raise argparse.ArgumentTypeError(
+            f"a name of {len(text)} characters; expected 1 to {SOURCE_MAX}"
+        )
+    return text
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return number
+
+
+def _limit(text: str) -> tuple[int | None, float | None]:
+    """Read N or P%: the most rejects as records or as a share of what was read."""
+    try:
+        if text.endswith("%"):
+            percent = float(text[:-1])
+            if 0 <= percent <= 100:
+                return None, percent
+        elif int(text) >= 0:
+            return int(text), None
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of records nor a share as 2%")
+
+
+class _Signals:
+    """The first SIGINT or SIGTERM asks to stop after the batch; the second stops at once."""
+
+    def __init__(self) -> None:
+        self.was_asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        except ValueError:
+            # Outside the main thread nobody can send a signal.
+            self._before = {}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.was_asked:
+            raise KeyboardInterrupt
+        self.was_asked = True
+        sys.stderr.write("\nStopping after this batch; once more stops at once.\n")
