@@ -1,0 +1,1 @@
+"""The public pages: read-only, without cookie, without cache headers."""

@@ -1,0 +1,231 @@
+"""The article page, and how every view of a post finds it: published, moved, withdrawn or not here.
+
+In: a slug. Out: the page (200), a redirect to the current address (301), 404, or a styled 410.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.db.models import BooleanField, Case, Value, When
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    JsonResponse,
+)
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from posts import counters, markdown, metabox, pictures, similar
+from posts.models import Decision, Post, Slug
+from posts.querysets import indexable
+from posts.views.page import DESCRIPTION_MAX, NOINDEX, page_context, with_robots
+
+ANONYMOUS_REVIEWER = "a reviewer"
+
+
+class MovedError(Exception):
+    """The slug is retired; `slug` is the current one."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+
+class WithdrawnError(Exception):
+    """The post is archived, or past the moment it was to be archived."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self.title = title
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The state of review that readers see. `byline` is a public name, never an account's."""
+
+    is_reviewed: bool
+    byline: str = ""
+    decided_at: dt.datetime | None = None
+
+
+def find_post(slug: str, now: dt.datetime) -> Any:
+    """Return the published post with what a page of it shows, and `is_indexable`.
+
+    Queries: post, tags, entities, images; two or three more when there is no such page. Raises
+    `MovedError`, `WithdrawnError` or `Http404`.
+    """
+    is_indexable = Case(
+        When(indexable(now), then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+    published = Post.objects.published(now)
+    post = published.for_article().annotate(is_indexable=is_indexable).filter(slug=slug).first()
+    if post is not None:
+        return post
+    entry = Slug.objects.select_related("post").filter(slug=slug).first()
+    if entry is None:
+        raise Http404("No post has this slug.")
+    if published.filter(pk=entry.post_id).exists():
+        raise MovedError(entry.post.slug)
+    if is_withdrawn(entry.post, now):
+        raise WithdrawnError(entry.post.title)
+    raise Http404("The post is not published.")
+
+
+def is_withdrawn(post: Post, now: dt.datetime) -> bool:
+    """Say whether a post that is not published now was taken back, by hand or by its date."""
+    if post.visibility == Post.Visibility.ARCHIVED:
+        return True
+    is_past = post.archive_at is not None and post.archive_at <= now
+    return post.visibility == Post.Visibility.PUBLISHED and is_past
+
+
+def answers_moved_and_withdrawn(
+    view: Callable[[HttpRequest, str], HttpResponse],
+) -> Callable[[HttpRequest, str], HttpResponse]:
+    """Make a view of a post answer 301 for retired slugs and 410 for withdrawn posts."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, slug: str) -> HttpResponse:
+        try:
+            return view(request, slug)
+        except MovedError as moved:
+            assert request.resolver_match is not None  # noqa: S101 (always set inside a view)
+            name = request.resolver_match.url_name or "article"
+            return HttpResponsePermanentRedirect(reverse(name, args=[moved.slug]))
+        except WithdrawnError as withdrawn:
+            return with_robots(_withdrawn_page(request, withdrawn.title), NOINDEX)
+
+    return wrapped
+
+
+def _withdrawn_page(request: HttpRequest, title: str) -> HttpResponse:
+    if request.path.endswith(".json"):
+        return JsonResponse({"error": "withdrawn", "title": title}, status=410)
+    if request.path.endswith(".md"):
+        text = f"# {title}\n\nThis note was withdrawn.\n"
+        return HttpResponse(text, content_type="text/markdown; charset=utf-8", status=410)
+    context = page_context(page_title="Note withdrawn", robots=NOINDEX, title=title)
+    return render(request, "410.html", context, status=410)
+
+
+def stamp_of(post: Post) -> Stamp:
+    """Return the stamp of the live revision: its latest approval, if it holds. One query."""
+    if not post.is_live_approved:
+        return Stamp(is_reviewed=False)
+    decision = (
+        Decision.objects.filter(
+            revision=post.live_revision_id,
+            digest=post.live_revision.digest,
+            verdict=Decision.Verdict.APPROVE,
+        )
+        .select_related("reviewer")
+        .order_by("-pk")
+        .first()
+    )
+    if decision is None:
+        return Stamp(is_reviewed=False)
+    byline = decision.reviewer.get_full_name().strip() or ANONYMOUS_REVIEWER
+    return Stamp(True, byline, decision.decided_at)
+
+
+def pictures_of(post: Post) -> list[pictures.Picture]:
+    """Return what `image:N` stands for in the live body. No queries after `for_article()`."""
+    known = {row.position: row.image for row in post.post_images.all()}
+    found = []
+    for number, source in enumerate(post.live_revision.snapshot.meta.image_sources, start=1):
+        row = known.get(number)
+        facts = (
+            {"width": row.width, "height": row.height, "is_refused": row.licence == "refused"}
+            if row is not None and row.url == source.url
+            else {}
+        )
+        found.append(pictures.Picture.of(source, **facts))
+    return found
+
+
+def box_of(post: Post) -> list[metabox.Group]:
+    """Return the meta box of the live revision. No queries after `for_article()`."""
+    return metabox.meta_box(
+        post.live_revision.snapshot,
+        statistics=getattr(post, "statistics", None),
+        imported=getattr(post, "imported", None),
+        origin=post.live_revision.origin,
+        links=metabox.Links.of(post),
+    )
+
+
+def description_of(post: Post) -> str:
+    """Return the page's description for its head: the lede, or the summary, in words."""
+    snapshot = post.live_revision.snapshot
+    text = snapshot.lede or snapshot.meta.summary
+    return markdown.plain_text(text, limit=DESCRIPTION_MAX)
+
+
+def _counts(post: Post, now: dt.datetime) -> counters.UseCounts:
+    return counters.use_counts(
+        tags=[row.tag_id for row in post.post_tags.all()],
+        entities=[row.entity_id for row in post.post_entities.all()],
+        now=now,
+    )
+
+
+def _tags(post: Post, counts: counters.UseCounts) -> list[Any]:
+    tags: list[Any] = [row.tag for row in post.post_tags.all()]
+    for tag in tags:
+        tag.count = counts.tags.get(tag.pk, 0)
+    return tags
+
+
+@require_safe
+@answers_moved_and_withdrawn
+def article(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a published post. Queries: post, tags, entities, images, counts, stamp, similar (2)."""
+    now = timezone.now()
+    post = find_post(slug, now)
+    robots = "" if post.is_indexable else NOINDEX
+    return with_robots(render(request, "posts/article.html", _context(post, robots, now)), robots)
+
+
+def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
+    revision = post.live_revision
+    counts = _counts(post, now)
+    return page_context(
+        page_title=revision.title,
+        description=description_of(post),
+        path=post.get_absolute_url(),
+        robots=robots,
+        post=post,
+        revision=revision,
+        article=markdown.rendered(
+            revision.digest,
+            revision.body,
+            images=pictures_of(post),
+            policy=pictures.ImagePolicy.from_settings(),
+        ),
+        lede=markdown.render_inline(revision.lede),
+        metabox=box_of(post),
+        tags=_tags(post, counts),
+        similar=similar.similar_posts(post, now=now, counts=counts),
+        similar_definition=similar.DEFINITION,
+        stamp=stamp_of(post),
+        is_indexable=post.is_indexable,
+        is_scheduled=False,
+        reading_minutes=post.reading_minutes,
+        published_at=post.published_at,
+        difficulty=post.difficulty,
+        alternates=[
+            ("text/markdown", reverse("article-markdown", args=[post.slug])),
+            ("application/json", reverse("article-json", args=[post.slug])),
+        ],
+    )

@@ -1,0 +1,64 @@
+"""What every public page has: the context all templates rely on, cards, robots header.
+
+No queries of its own: posts and tags arrive fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+
+from posts.markdown import plain_text
+from posts.models import Post
+
+SITE_NAME = "alphanode"
+NOINDEX = "noindex"
+
+#: Characters and tags of one line of a list.
+LEDE_MAX = 240
+TAGS_SHOWN = 4
+DESCRIPTION_MAX = 160
+
+
+def absolute(path: str) -> str:
+    """Return the address readers use for a path of this site."""
+    return f"{settings.PUBLIC_URL}{path}"
+
+
+def page_context(
+    *,
+    page_title: str,
+    description: str = "",
+    path: str = "",
+    robots: str = "",
+    **more: Any,
+) -> dict[str, Any]:
+    """Return a template's context; `path` is the canonical path, "" for none."""
+    return {
+        "site_name": SITE_NAME,
+        "public_url": settings.PUBLIC_URL,
+        "canonical": absolute(path) if path else "",
+        "robots": robots,
+        "page_title": page_title,
+        "description": description,
+        **more,
+    }
+
+
+def with_robots(response: HttpResponse, robots: str) -> HttpResponse:
+    """Return the response, with `X-Robots-Tag` when robots are told anything."""
+    if robots:
+        response.headers["X-Robots-Tag"] = robots
+    return response
+
+
+def cards(posts: Iterable[Post]) -> list[Any]:
+    """Return posts of `for_card()` with `lede_text` and `shown_tags`."""
+    found: list[Any] = list(posts)
+    for post in found:
+        post.lede_text = plain_text(post.live_revision.lede, limit=LEDE_MAX)
+        post.shown_tags = [row.tag for row in post.post_tags.all()][:TAGS_SHOWN]
+    return found
