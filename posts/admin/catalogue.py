@@ -1,0 +1,78 @@
+"""Tags, entities and images: the names the archive uses, to look up and hardly ever to change.
+
+In: requests of staff. Out: bounded lists. Names and addresses come with revisions and are not
+edited here; of an image, people keep its licence and its credit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+
+from posts import content
+from posts.admin import lists
+from posts.admin.site import site
+from posts.models import Entity, ImageSource, Tag
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class ByName:
+    """Search by the beginning of a name, in the spelling the site stores."""
+
+    search_fields = ("name",)
+    search_help_text = "The beginning of a name."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        term = content.normal_tag(search_term.replace("\x00", ""))
+        return (queryset.filter(name__startswith=term) if term else queryset), False
+
+
+@admin.register(Tag, site=site)
+class TagAdmin(ByName, lists.ReadOnly):
+    """Tags. They are made by revisions and by editors' lists, and counted as the gate moves."""
+
+    list_display = ("name", "slug", "kind", "use_count")
+    fields = ("name", "slug", "kind", "use_count")
+    list_filter = ("kind",)
+    ordering = ("name",)
+    sortable_by = ("name", "slug")
+
+
+@admin.register(Entity, site=site)
+class EntityAdmin(ByName, lists.ReadOnly):
+    """Entities, by type and name."""
+
+    list_display = ("name", "type", "use_count")
+    fields = ("type", "name", "type_slug", "slug", "use_count")
+    list_filter = (lists.FromFilter,)
+    ordering = ("-pk",)
+
+
+@admin.register(ImageSource, site=site)
+class ImageAdmin(lists.BoundedList):
+    """Remote images. An image with a refused licence is shown nowhere."""
+
+    list_display = ("url", "host", "licence", "checked_at")
+    list_filter = ("licence", lists.FromFilter)
+    fields = ("url", "host", "licence", "credit", "width", "height", "checked_at")
+    readonly_fields = ("url", "host", "width", "height", "checked_at")
+    search_fields = ("url",)
+    search_help_text = "One exact URL, or a host."
+    ordering = ("-pk",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        term = search_term.strip().replace("\x00", "")
+        if not term:
+            return queryset, False
+        is_url = "/" in term
+        return queryset.filter(url=term) if is_url else queryset.filter(host=term), False

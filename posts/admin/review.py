@@ -1,0 +1,403 @@
+"""The page of one post: what waits, what may be done, what was done; and the doing of it.
+
+In: requests of staff. Out: the page, and calls of `posts.review.act_on_one` with the digest the
+person saw. A refused action shows the newer state and keeps what was typed. Writes nothing itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import Max
+from django.http import Http404, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from posts import history, review
+from posts.admin import states
+from posts.admin.forms import ReasonForm
+from posts.admin.preview import differing_fields, preview
+from posts.models import Decision, Event, Post, PostTag, Revision
+from posts.transitions import PUBLISHED, TRANSITIONS, ReviewError, available, state_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+#: Lines on the page of a post, and on the pages with all of them.
+SHORT_LIST = 10
+LONG_LIST = 50
+
+_VERDICTS = [row.name for row in TRANSITIONS.values() if row.verdict and row.name != "withdraw"]
+
+#: What the history calls things; an action is called by its own label.
+_KINDS = {
+    "write": "Written by hand",
+    "revise": "New revision",
+    "restore": "Revision restored",
+    "tags": "Editorial tags changed",
+    "slug": "Address changed",
+}
+
+
+class Button(NamedTuple):
+    """One action a person may take now, and what it will do."""
+
+    name: str
+    text: str
+    consequence: str
+    digest: str
+    url: str
+    needs_reason: bool
+    form: ReasonForm
+    is_open: bool
+
+
+class Line(NamedTuple):
+    """One line of the history; `decision` holds verdict and reason where it was one."""
+
+    event: Event
+    text: str
+    decision: Decision | None
+    facts: str
+
+
+def post_url(post: Post) -> str:
+    return reverse("admin:posts_post_change", args=[post.pk])
+
+
+class ReviewPages:
+    """The pages of PostAdmin that show a post and decide on it."""
+
+    def post_or_404(self, request: HttpRequest, post_id: Any) -> Post:
+        """Return the post for a person who may see it. One query."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        found = (
+            Post.objects.filter(pk=int(post_id)).select_related("imported__source").first()
+            if str(post_id).isdecimal()
+            else None
+        )
+        if found is None:
+            raise Http404("There is no such post.")
+        if not self.has_view_or_change_permission(request, found):
+            raise PermissionDenied
+        return found
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a post; it changes nothing, whatever is sent to it."""
+        return self._page(request, self.post_or_404(request, object_id))
+
+    def act_view(self, request: HttpRequest, post_id: int, action: str) -> HttpResponse:
+        """On POST carry out one action, bound to the digest the page showed."""
+        post = self.post_or_404(request, post_id)
+        row = TRANSITIONS.get(action)
+        if row is None:
+            raise Http404("There is no such action.")
+        if not request.user.has_perm(row.permission):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(post_url(post))
+        form = ReasonForm(request.POST, row=row)
+        if not form.is_valid():
+            return self._page(request, post, failed=form, status=400)
+        try:
+            review.act_on_one(
+                action=action,
+                post=post,
+                by=request.user,
+                digest=request.POST.get("digest", ""),
+                reason=form.cleaned_data["reason"],
+            )
+        except ReviewError as error:
+            self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+            fresh = self.post_or_404(request, post_id)
+            return self._page(request, fresh, failed=form, status=409)
+        tags = states.tags_of(_with_proposed(post), timezone.now())
+        now_is = ", ".join(tag.text for tag in tags)
+        self.message_user(
+            request, f"{row.label}: done. The post is now {now_is}.", messages.SUCCESS
+        )
+        return HttpResponseRedirect(post_url(post))
+
+    def events_view(self, request: HttpRequest, post_id: int) -> HttpResponse:
+        """Show the whole history, newest first, `LONG_LIST` lines a page."""
+        post = self.post_or_404(request, post_id)
+        lines, older = _history(post, LONG_LIST, before=request.GET.get("before", ""))
+        context = self._context(request, post, f"History of {post.title}")
+        return TemplateResponse(
+            request, "admin/posts/events.html", context | {"lines": lines, "older": older}
+        )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the post's own history: Django's log of the admin knows nothing of it."""
+        post = self.post_or_404(request, object_id)
+        return HttpResponseRedirect(reverse("admin:posts_post_events", args=[post.pk]))
+
+    def revisions_view(self, request: HttpRequest, post_id: int) -> HttpResponse:
+        """Show all revisions, newest first, `LONG_LIST` lines a page."""
+        post = self.post_or_404(request, post_id)
+        if not request.user.has_perm("posts.view_revision"):
+            raise PermissionDenied
+        rows, older = _revisions(post, LONG_LIST, before=request.GET.get("before", ""))
+        context = self._context(request, post, f"Revisions of {post.title}")
+        return TemplateResponse(
+            request,
+            "admin/posts/revisions.html",
+            context
+            | {
+                "revisions": rows,
+                "older": older,
+                "newest": _newest(post),
+                "can_change": self.has_change_permission(request, post),
+            },
+        )
+
+    def revision_view(self, request: HttpRequest, post_id: int, number: int) -> HttpResponse:
+        """Show one revision: as readers would see it, and its Markdown."""
+        post = self.post_or_404(request, post_id)
+        if not request.user.has_perm("posts.view_revision"):
+            raise PermissionDenied
+        revision = (
+            Revision.objects.filter(post=post, number=number)
+            .select_related("author", "run__source", "parent")
+            .defer("parent__lede", "parent__body", "parent__meta")
+            .first()
+        )
+        if revision is None:
+            raise Http404("There is no such revision.")
+        context = self._context(request, post, f"Revision {number} of {post.title}")
+        context |= {
+            "revision": revision,
+            "roles": _roles(post, revision),
+            "source": _where_from(revision),
+            "decisions": list(
+                Decision.objects.filter(revision=revision)
+                .select_related("reviewer")
+                .order_by("-pk")[:LONG_LIST]
+            ),
+            "preview": preview(post, revision),
+            "newest": _newest(post),
+            "can_change": self.has_change_permission(request, post),
+        }
+        return TemplateResponse(request, "admin/posts/revision.html", context)
+
+    def _context(self, request: HttpRequest, post: Post, title: str) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "post": post,
+            "post_url": post_url(post),
+        }
+
+    def _page(
+        self,
+        request: HttpRequest,
+        post: Post,
+        *,
+        failed: ReasonForm | None = None,
+        status: int = 200,
+    ) -> HttpResponse:
+        """Answer with the page of a post. About fifteen queries, whatever the post's size."""
+        pointers = _pointers(post)
+        live = pointers[post.live_revision_id]
+        proposed = pointers.get(post.proposed_revision_id)
+        shown = proposed or live
+        _with_proposed(post, proposed)
+        may_review = request.user.has_perm("posts.review_post")
+        lines, older_event = _history(post, SHORT_LIST)
+        revisions, older_revision = _revisions(post, SHORT_LIST)
+        context = self._context(request, post, post.title)
+        context |= {
+            "state": states.as_html(states.tags_of(post, timezone.now())),
+            "live": live,
+            "proposed": proposed,
+            "proposed_source": _where_from(proposed) if proposed else "",
+            "waiting": pointers.get(
+                getattr(post, "imported", None) and post.imported.waiting_revision_id
+            ),
+            "differing": (
+                differing_fields(live.snapshot, proposed.snapshot)
+                if proposed is not None and proposed.pk != live.pk
+                else []
+            ),
+            "buttons": self._buttons(request, post, live, proposed, failed),
+            "may_review": may_review,
+            "reviewers": [] if may_review else _who_may("review_post"),
+            "preview": preview(post, shown),
+            "tags": list(
+                PostTag.objects.filter(content_object=post)
+                .select_related("tag")
+                .order_by("origin", "position", "tag_id")
+            ),
+            "lines": lines,
+            "older_event": older_event,
+            "revisions": revisions,
+            "older_revision": older_revision,
+            "newest": revisions[0][0].number,
+            "can_change": self.has_change_permission(request, post),
+            "public_url": post.get_absolute_url() if post.visibility == PUBLISHED else "",
+            "next_waiting": (
+                Post.objects.awaiting_review()
+                .filter(pk__gt=post.pk)
+                .order_by("pk")
+                .values_list("pk", flat=True)
+                .first()
+            ),
+        }
+        return TemplateResponse(request, "admin/posts/post.html", context, status=status)
+
+    def _buttons(
+        self,
+        request: HttpRequest,
+        post: Post,
+        live: Revision,
+        proposed: Revision | None,
+        failed: ReasonForm | None,
+    ) -> list[Button]:
+        waiting = post.imported.waiting_revision_id if hasattr(post, "imported") else None
+        state = state_of(post, waiting)
+        decided = _withdrawable(post, live, waiting)
+        buttons = []
+        for row in available(state, request.user):
+            if row.name == "withdraw" and decided is None:
+                continue
+            target = decided if row.name == "withdraw" else (row.verdict and proposed) or live
+            is_open = failed is not None and failed.row is row
+            buttons.append(
+                Button(
+                    name=row.name,
+                    text=states.button_text(row.name, row.label, proposed),
+                    consequence=states.consequence(
+                        row.name,
+                        post=post,
+                        proposed=proposed,
+                        decided=decided,
+                        undo_seconds=settings.REVIEW_UNDO_SECONDS,
+                    ),
+                    digest=target.digest,
+                    url=reverse("admin:posts_post_act", args=[post.pk, row.name]),
+                    needs_reason=row.needs_reason,
+                    form=failed if is_open else ReasonForm(row=row, auto_id=f"id_{row.name}_%s"),
+                    is_open=is_open,
+                )
+            )
+        return buttons
+
+
+def _with_proposed(post: Post, proposed: Revision | None = None) -> Post:
+    """Let `states` read the proposed revision without another query where it is known."""
+    if proposed is not None:
+        post.proposed_revision = proposed
+    return post
+
+
+def _pointers(post: Post) -> dict[int, Revision]:
+    """Return the revisions a post points to, with content, by id. One query."""
+    waiting = post.imported.waiting_revision_id if hasattr(post, "imported") else None
+    ids = {post.live_revision_id, post.proposed_revision_id, post.approved_revision_id, waiting}
+    rows = Revision.objects.filter(pk__in=ids - {None}).select_related("author", "run__source")
+    return {revision.pk: revision for revision in rows}
+
+
+def _withdrawable(post: Post, live: Revision, waiting: int | None) -> Revision | None:
+    """Return the revision whose last verdict can be taken back, as `posts.review` sees it.
+
+    Up to two queries.
+    """
+    state = state_of(post, waiting)
+    last = history.latest_of_kind([post.pk], kinds=_VERDICTS).get(post.pk)
+    if last is not None:
+        _, data = last
+        pointers = ("live", "proposed", "approved", "waiting")
+        if all(data[name][1] == getattr(state, name) for name in pointers):
+            return Revision.objects.without_content().get(pk=data["revision"])
+    return live if post.is_live_approved else None
+
+
+def _newest(post: Post) -> int:
+    return post.revisions.aggregate(newest=Max("number"))["newest"]
+
+
+def _roles(post: Post, revision: Revision) -> list[str]:
+    """Return what a revision is to its post: live, waiting, approved."""
+    roles = {
+        "waiting for a verdict": post.proposed_revision_id,
+        "live": post.live_revision_id,
+        "approved": post.approved_revision_id,
+    }
+    return [name for name, pointer in roles.items() if pointer == revision.pk]
+
+
+def _where_from(revision: Revision) -> str:
+    """Return who or what made a revision: a run with its line, or a person."""
+    if revision.run_id is None:
+        return f"{revision.origin} by {revision.author}"
+    line = f", line {revision.run_line:,}" if revision.run_line else ""
+    return f"import from {revision.run.source}, run {revision.run_id}{line}"
+
+
+def _revisions(
+    post: Post, most: int, before: str = ""
+) -> tuple[list[tuple[Revision, list[str], str]], int | None]:
+    """Return lines about revisions, newest first, and the number to go on below. One query."""
+    rows = post.revisions.without_content().select_related("author", "run__source").newest_first()
+    if before.isdecimal():
+        rows = rows.filter(number__lt=int(before))
+    found = list(rows[: most + 1])
+    older = found[most - 1].number if len(found) > most else None
+    return [(row, _roles(post, row), _where_from(row)) for row in found[:most]], older
+
+
+def _history(post: Post, most: int, before: str = "") -> tuple[list[Line], int | None]:
+    """Return lines of history, newest first, and the sequence to go on below. Two queries."""
+    rows = Event.objects.filter(post=post).select_related("actor").order_by("-sequence")
+    if before.isdecimal():
+        rows = rows.filter(sequence__lt=int(before))
+    events = list(rows[: most + 1])
+    older = events[most - 1].sequence if len(events) > most else None
+    events = events[:most]
+    decided = {
+        (decision.verdict, decision.decided_at): decision
+        for decision in Decision.objects.filter(
+            revision__post=post, decided_at__in=[event.at for event in events]
+        )
+        .select_related("reviewer", "revision")
+        .defer("revision__lede", "revision__body", "revision__meta")
+    }
+    return [_line(event, decided.get((event.kind, event.at))) for event in events], older
+
+
+def _line(event: Event, decision: Decision | None) -> Line:
+    row = TRANSITIONS.get(event.kind)
+    text = row.label if row is not None else _KINDS.get(event.kind, event.kind.replace("_", " "))
+    data = event.data
+    facts = ""
+    if event.kind == "tags":
+        facts = f"{len(data['added'])} added, {len(data['removed'])} removed"
+    elif "number" in data:
+        facts = f"revision {data['number']}, from revision {data['parent']}"
+    elif decision is not None:
+        facts = f"revision {decision.revision.number}"
+    return Line(event, text, decision, facts)
+
+
+def _who_may(codename: str) -> list[str]:
+    """Return the groups whose members have a permission. One query."""
+    groups = Group.objects.filter(
+        permissions__codename=codename, permissions__content_type__app_label="posts"
+    )
+    return list(groups.order_by("name").values_list("name", flat=True)[:SHORT_LIST])
