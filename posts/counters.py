@@ -13,17 +13,13 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import (
     BigIntegerField,
-    Case,
     CharField,
     F,
-    IntegerField,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     Sum,
     Value,
-    When,
 )
 from django.db.models.functions import Coalesce
 
@@ -99,11 +95,6 @@ def use_counts(
     )
 
 
-def tag_counts(tags: Iterable[Tag], now: dt.datetime) -> dict[int, int]:
-    """Return listed posts per tag id. One query."""
-    return use_counts(tags=[tag.pk for tag in tags], now=now).tags
-
-
 def total_listed(now: dt.datetime) -> int:
     """Return the number of listed posts. One query, bounded by what is not folded yet."""
     return use_counts(now=now).listed
@@ -147,7 +138,7 @@ def fold(*, now: dt.datetime) -> int:
 
 
 def _add(model: type[Tag] | type[Entity], amounts: dict[int, int]) -> None:
-    """Add to use counts, locked in id order."""
+    """Add to use counts, locked in id order; one update for each distinct amount."""
     changed = sorted(pk for pk, amount in amounts.items() if amount)
     for chunk in db.chunked(changed):
         list(
@@ -156,10 +147,9 @@ def _add(model: type[Tag] | type[Entity], amounts: dict[int, int]) -> None:
             .order_by("pk")
             .values_list("pk")
         )
-        model._default_manager.filter(pk__in=chunk).update(
-            use_count=F("use_count")
-            + Case(
-                *(When(Q(pk=pk), then=Value(amounts[pk])) for pk in chunk),
-                output_field=IntegerField(),
-            )
-        )
+    of_amount: dict[int, list[int]] = {}
+    for pk in changed:
+        of_amount.setdefault(amounts[pk], []).append(pk)
+    for amount, ids in of_amount.items():
+        for chunk in db.chunked(ids):
+            model._default_manager.filter(pk__in=chunk).update(use_count=F("use_count") + amount)

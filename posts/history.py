@@ -52,7 +52,7 @@ def chain_hash(
 
 
 def append(entries: Sequence[Entry], *, actor: User | None, now: dt.datetime) -> None:
-    """Append one event a post. Two queries: the chains' ends, the insert.
+    """Append events, several of a post in their order. Two queries: the chains' ends, the insert.
 
     The caller holds the posts' row locks; that is what keeps a chain from forking.
     """
@@ -66,19 +66,19 @@ def append(entries: Sequence[Entry], *, actor: User | None, now: dt.datetime) ->
     rows = []
     for entry in entries:
         last_sequence, previous = ends.get(entry.post_id, (0, ""))
-        rows.append(
-            _row(
-                post_id=entry.post_id,
-                run_id=None,
-                sequence=last_sequence + 1,
-                previous=previous,
-                kind=entry.kind,
-                actor=actor,
-                now=now,
-                digest=entry.digest,
-                data=entry.data,
-            )
+        row = _row(
+            post_id=entry.post_id,
+            run_id=None,
+            sequence=last_sequence + 1,
+            previous=previous,
+            kind=entry.kind,
+            actor=actor,
+            now=now,
+            digest=entry.digest,
+            data=entry.data,
         )
+        rows.append(row)
+        ends[entry.post_id] = (last_sequence + 1, row[-1])
     _insert(rows)
 
 

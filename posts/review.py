@@ -20,7 +20,7 @@ from django.utils import timezone
 from posts import counters, db, history, projection
 from posts import gate as gates
 from posts.models import BulkAction, Decision, ImportedPost, Post, Revision
-from posts.transitions import TRANSITIONS, Moment, ReviewError, State, after, state_of
+from posts.transitions import TRANSITIONS, Moment, ReviewError, State, Transition, after, state_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -43,7 +43,7 @@ class Outcome:
 
 def act(
     *,
-    action: str,
+    action: str | Sequence[str],
     posts: Mapping[int, str] | Sequence[int],
     by: User,
     reason: str = "",
@@ -53,67 +53,56 @@ def act(
     bulk_action: BulkAction | None = None,
     now: dt.datetime | None = None,
 ) -> Outcome:
-    """Carry out one action on a set of posts in one transaction; each gets its own event.
+    """Carry out an action, or several in order, on a set of posts in one transaction.
 
-    `posts` maps ids to the digest the person saw (of the proposed revision for a verdict); plain
-    ids mean "whatever waits now". A post that no longer fits is refused, the others go through.
-    `undo_seconds` is how long an approval waits before it opens the gate, also when the post is
-    published meanwhile, by default `settings.REVIEW_UNDO_SECONDS`. About 14 queries for up to
-    `CHUNK` posts.
+    Each post gets its own event, and for a verdict its own decision. `posts` maps ids to the
+    digest the person saw (of the proposed revision for a verdict); plain ids mean "whatever waits
+    now". A post that no action fits is refused, the others go through. `undo_seconds` is how long
+    an approval waits before it opens the gate, also when the post is published meanwhile, by
+    default `settings.REVIEW_UNDO_SECONDS`. About 14 queries for up to `CHUNK` posts.
 
-    Raises `PermissionDenied` when the person lacks the permission, and `ReviewError` with code
+    Raises `PermissionDenied` when the person lacks a permission, and `ReviewError` with code
     `reason_missing` when the verdict needs a reason or `reason_too_long`.
     """
-    row = TRANSITIONS[action]
-    if not by.has_perm(row.permission):
-        raise PermissionDenied(f"{row.label} needs the permission {row.permission}.")
-    if row.needs_reason and not reason.strip():
-        raise ReviewError("reason_missing", f"{row.label} needs a reason the author can act on.")
-    if len(reason) > REASON_MAX:
-        raise ReviewError(
-            "reason_too_long",
-            f"The reason has {len(reason)} characters, of at most {REASON_MAX}. Shorten it.",
-        )
+    actions = [action] if isinstance(action, str) else list(action)
+    for name in actions:
+        _require(TRANSITIONS[name], by, reason)
     now = now or timezone.now()
     window = dt.timedelta(
         seconds=settings.REVIEW_UNDO_SECONDS if undo_seconds is None else undo_seconds
     )
-    opens_at = now + window if row.verdict else now
     seen = posts if isinstance(posts, Mapping) else {}
     outcome = Outcome([], {})
     with transaction.atomic():
         locked = _lock(list(posts))
-        undo_ends = _undo_ends(locked.values(), now, window) if action == "publish" else {}
-        last = _last_verdicts(locked) if action == "withdraw" else {}
+        undo_ends = _undo_ends(locked.values(), now, window) if "publish" in actions else {}
+        last = _last_verdicts(locked) if "withdraw" in actions else {}
         digests = _digests(locked.values(), also=[decided for _, decided in last.values()])
-        moves: list[_Move] = []
+        steps: list[_Move] = []
         for post_id in dict.fromkeys(posts):
             try:
                 if post_id not in locked:
                     raise ReviewError("gone", "This post no longer exists.")
                 found = locked[post_id]
-                before, decided = last.get(post_id, (None, found.live))
-                opens = undo_ends.get(found.approved, opens_at)
-                moment = Moment(now, opens, publish_at, before)
-                new = after(action, found, moment)
-                is_verdict = row.verdict and action != "withdraw"
-                target = found.proposed if is_verdict and found.proposed else decided
-                _refuse_stale(seen.get(post_id), digests[target])
-                moves.append(_Move(post_id, found, new, target))
+                before, decided = last.get(post_id, (None, None))
+                moment = Moment(now, undo_ends.get(found.approved, now), publish_at, before)
+                taken = _steps(actions, post_id, found, moment, window, decided)
+                _refuse_stale(seen.get(post_id), digests[taken[0].target])
+                steps += taken
             except ReviewError as error:
                 outcome.refused[post_id] = error
+        moves = _whole_moves(steps)
         _carry_out(moves, now)
-        if row.verdict:
-            _decide(moves, digests, row.verdict, by, reason, comment, bulk_action, now)
+        _decide(steps, digests, by, reason, comment, bulk_action, now)
         history.append(
             [
                 history.Entry(
-                    post_id=move.post_id,
-                    kind=action,
-                    digest=digests[move.target],
-                    data=_event_data(move, bulk_action),
+                    post_id=step.post_id,
+                    kind=step.action,
+                    digest=digests[step.target],
+                    data=_event_data(step, bulk_action),
                 )
-                for move in moves
+                for step in steps
             ],
             actor=by,
             now=now,
@@ -124,6 +113,59 @@ def act(
     return outcome
 
 
+def _require(row: Transition, by: User, reason: str) -> None:
+    if not by.has_perm(row.permission):
+        raise PermissionDenied(f"{row.label} needs the permission {row.permission}.")
+    if row.needs_reason and not reason.strip():
+        raise ReviewError("reason_missing", f"{row.label} needs a reason the author can act on.")
+    if len(reason) > REASON_MAX:
+        raise ReviewError(
+            "reason_too_long",
+            f"The reason has {len(reason)} characters, of at most {REASON_MAX}. Shorten it.",
+        )
+
+
+def _steps(
+    actions: Sequence[str],
+    post_id: int,
+    state: State,
+    moment: Moment,
+    window: dt.timedelta,
+    decided: int | None,
+) -> list[_Move]:
+    """Return the steps of the actions that fit; raises the first refusal when none does.
+
+    What follows a verdict in the same call takes effect when the verdict's undo window ends.
+    """
+    steps: list[_Move] = []
+    refusal: ReviewError | None = None
+    for action in actions:
+        row = TRANSITIONS[action]
+        if row.verdict:
+            moment = replace(moment, opens_at=moment.now + window)
+        try:
+            new = after(action, state, moment)
+        except ReviewError as error:
+            refusal = refusal or error
+            continue
+        is_verdict = row.verdict and action != "withdraw"
+        target = state.proposed if is_verdict and state.proposed else decided or state.live
+        steps.append(_Move(post_id, action, state, new, target))
+        state = new
+    if refusal is not None and not steps:
+        raise refusal
+    return steps
+
+
+def _whole_moves(steps: Sequence[_Move]) -> list[_Move]:
+    """Return one move a post, from before its first step to after its last."""
+    moves: dict[int, _Move] = {}
+    for step in steps:
+        first = moves.get(step.post_id, step)
+        moves[step.post_id] = replace(first, after=step.after)
+    return list(moves.values())
+
+
 def _fold(now: dt.datetime) -> None:
     counters.fold(now=now)
 
@@ -131,6 +173,7 @@ def _fold(now: dt.datetime) -> None:
 @dataclass(frozen=True, slots=True)
 class _Move:
     post_id: int
+    action: str
     before: State
     after: State
     target: int
@@ -229,9 +272,8 @@ def _last_verdicts(locked: Mapping[int, State]) -> dict[int, tuple[State, int]]:
 
 
 def _decide(
-    moves: Sequence[_Move],
+    steps: Sequence[_Move],
     digests: Mapping[int, str],
-    verdict: str,
     by: User,
     reason: str,
     comment: str,
@@ -239,6 +281,13 @@ def _decide(
     now: dt.datetime,
 ) -> None:
     bulk = bulk_action.pk if bulk_action is not None else None
+    rows = [
+        (step.target, digests[step.target], verdict, by.pk, reason, comment, now, bulk)
+        for step in steps
+        if (verdict := TRANSITIONS[step.action].verdict)
+    ]
+    if not rows:
+        return
     db.insert_rows(
         Decision,
         (
@@ -251,10 +300,7 @@ def _decide(
             "decided_at",
             "bulk_action_id",
         ),
-        [
-            (move.target, digests[move.target], verdict, by.pk, reason, comment, now, bulk)
-            for move in moves
-        ],
+        rows,
     )
 
 
@@ -363,9 +409,14 @@ def _pointer(was: State, new: int | None) -> Any:
 
 
 def act_on_one(
-    *, action: str, post: Post, by: User, digest: str | None = None, **more: Any
+    *,
+    action: str | Sequence[str],
+    post: Post,
+    by: User,
+    digest: str | None = None,
+    **more: Any,
 ) -> None:
-    """Carry out one action on one post; see `act`. Raises `ReviewError` when it is refused."""
+    """Carry out an action on one post; see `act`. Raises `ReviewError` when it is refused."""
     wanted: Any = [post.pk] if digest is None else {post.pk: digest}
     outcome = act(action=action, posts=wanted, by=by, **more)
     for error in outcome.refused.values():
@@ -404,21 +455,18 @@ def act_on_all(
         )
     ):
         last = ids[-1]
-        done: set[int] = set()
         # All actions or none: approved but not published, a post would no longer be found.
         with transaction.atomic():
-            for action in actions:
-                outcome = act(
-                    action=action,
-                    posts=ids,
-                    by=by,
-                    reason=reason,
-                    undo_seconds=undo_seconds,
-                    bulk_action=bulk_action,
-                )
-                done.update(outcome.changed)
-            bulk_action.changed += len(done)
-            bulk_action.skipped += len(ids) - len(done)
+            outcome = act(
+                action=actions,
+                posts=ids,
+                by=by,
+                reason=reason,
+                undo_seconds=undo_seconds,
+                bulk_action=bulk_action,
+            )
+            bulk_action.changed += len(outcome.changed)
+            bulk_action.skipped += len(outcome.refused)
             bulk_action.save(update_fields=["changed", "skipped"])
         on_chunk(bulk_action)
     bulk_action.finished_at = timezone.now()

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from posts import content, counters, db, review, writing
+from posts import content, counters, db, history, review, writing
 from posts.models import (
     BulkAction,
     Decision,
@@ -460,27 +460,52 @@ def test_bulk_action_run_again_changes_nothing(reviewer):
     assert (Decision.objects.count(), Event.objects.count()) == had
 
 
-def test_bulk_action_killed_between_two_actions_is_completed_by_running_it_again(
-    reviewer, monkeypatch
-):
+def test_bulk_action_killed_in_a_chunk_is_completed_by_running_it_again(reviewer, monkeypatch):
     ids = make_many(3)
     waiting = Post.objects.awaiting_review()
-    act = review.act
+    append = history.append
 
-    def die_before_publishing(*, action, **more):
-        if action == "publish":
-            raise KeyboardInterrupt
-        return act(action=action, **more)
+    def die(*entries, **more):
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(review, "act", die_before_publishing)
+    monkeypatch.setattr(history, "append", die)
     with pytest.raises(KeyboardInterrupt):
         review.act_on_all(actions=["approve", "publish"], queryset=waiting, by=reviewer)
-    monkeypatch.setattr(review, "act", act)
+    monkeypatch.setattr(history, "append", append)
 
     review.act_on_all(actions=["approve", "publish"], queryset=waiting, by=reviewer)
 
     assert set(Post.objects.filter(visibility="published").values_list("pk", flat=True)) == set(ids)
     assert Decision.objects.count() == 3
+
+
+def test_actions_in_one_call_leave_a_line_each_and_one_change(reviewer):
+    (post_id,) = make_many(1)
+
+    review.act(
+        action=["approve", "publish"], posts=[post_id], by=reviewer, undo_seconds=10, now=NOW
+    )
+
+    post = Post.objects.get(pk=post_id)
+    kinds = list(
+        Event.objects.filter(post=post).order_by("sequence").values_list("kind", flat=True)
+    )
+    assert kinds[-2:] == ["approve", "publish"]
+    assert post.listed_at == NOW + dt.timedelta(seconds=10)
+    assert history.broken_links(Event.objects.filter(post=post).order_by("sequence")) == []
+
+
+def test_action_that_does_not_fit_leaves_the_others_of_the_call(reviewer):
+    (post_id,) = make_many(1)
+    review.act(action="approve", posts=[post_id], by=reviewer, undo_seconds=0, now=NOW)
+
+    outcome = review.act(
+        action=["approve", "publish"], posts=[post_id], by=reviewer, undo_seconds=0, now=NOW
+    )
+
+    assert outcome.changed == [post_id]
+    assert Decision.objects.filter(revision__post_id=post_id).count() == 1
+    assert Post.objects.get(pk=post_id).listed_at == NOW
 
 
 def test_bulk_action_over_a_filter_that_finds_a_post_twice_decides_once(reviewer):
