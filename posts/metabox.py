@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from posts import content
-from posts.models import ImportedPost, Post, Statistics
-
-#: The source of posts written by hand: their values are nobody's claims.
-LOCAL_SOURCE = "local"
+from posts.models import ImportedPost, ImportSource, Post, Statistics
 
 
 class Pair(NamedTuple):
@@ -220,7 +217,7 @@ def meta_box(
     can change them. `imported` must come with its source. No queries.
     """
     meta, links = snapshot.meta, links or Links()
-    is_generated = imported is not None and imported.source.name != LOCAL_SOURCE
+    is_generated = imported is not None and imported.source.name != ImportSource.LOCAL
     box = _Box(is_import=origin == "import", is_generated=is_generated)
 
     box.add("topic", "text", meta.topic)

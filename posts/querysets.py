@@ -74,7 +74,7 @@ class PostQuerySet(models.QuerySet[Any]):
         from posts.models import PostEntity, PostImage, PostTag
 
         return self.select_related(
-            "live_revision", "statistics", "imported__source"
+            "live_revision__author", "statistics", "imported__source"
         ).prefetch_related(
             Prefetch(
                 "post_tags",

@@ -32,8 +32,6 @@ from posts.transitions import INITIAL_VISIBILITY, ReviewError, state_of
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: The source of posts written here; an import cannot use its name.
-LOCAL_SOURCE = "local"
 
 #: Characters of a revision's comment, as the database holds it.
 COMMENT_MAX = 500
@@ -65,12 +63,14 @@ def write_post(
     now = now or timezone.now()
     with transaction.atomic():
         source, _ = ImportSource.objects.get_or_create(
-            name=LOCAL_SOURCE, defaults={"created_at": now}
+            name=ImportSource.LOCAL, defaults={"created_at": now}
         )
         (post_id,) = db.allocate_ids(Post, 1)
         (revision_id,) = db.allocate_ids(Revision, 1)
-        key = f"{LOCAL_SOURCE}-{post_id:06d}"
-        slug = _free_slug(slug) if slug else slugs.made_from(snapshot.title, LOCAL_SOURCE, key)
+        key = f"{ImportSource.LOCAL}-{post_id:06d}"
+        slug = (
+            _free_slug(slug) if slug else slugs.made_from(snapshot.title, ImportSource.LOCAL, key)
+        )
         columns = dict(zip(projection.LIST_COLUMNS, projection.list_values(snapshot), strict=True))
         post = Post(
             id=post_id,

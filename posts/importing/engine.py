@@ -36,7 +36,6 @@ from posts.models import (
     PostTag,
     Revision,
 )
-from posts.writing import LOCAL_SOURCE
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -138,9 +137,9 @@ def run_import(
     asked between records. Raises `SourceBusyError` when another run holds the source, also when one
     took it over meanwhile, and `ImportFailedError` for the name that is reserved.
     """
-    if options.source == LOCAL_SOURCE:
+    if options.source == ImportSource.LOCAL:
         raise ImportFailedError(
-            f"The source name {LOCAL_SOURCE!r} belongs to posts written here. Choose another name."
+            f"The source name {options.source!r} belongs to posts written here. Choose another."
         )
     started = time.monotonic()
     progress = Progress(run=None)

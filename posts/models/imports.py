@@ -12,6 +12,9 @@ from posts import content
 class ImportSource(models.Model):
     """A generator or site. `fence` grows with every run that takes the source over."""
 
+    #: The source of posts written here; no import can use its name.
+    LOCAL = "local"
+
     name = models.CharField(max_length=80, unique=True)
     fence = models.PositiveBigIntegerField(default=0)
     owner = models.ForeignKey(

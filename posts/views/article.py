@@ -24,12 +24,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import counters, markdown, metabox, pictures, similar
+from posts import counters, disclosure, markdown, metabox, pictures, similar
 from posts.models import Decision, Post, Slug
 from posts.querysets import indexable
 from posts.views.page import DESCRIPTION_MAX, NOINDEX, page_context, with_robots
-
-ANONYMOUS_REVIEWER = "a reviewer"
 
 
 class MovedError(Exception):
@@ -84,6 +82,8 @@ def find_post(slug: str, now: dt.datetime) -> Any:
 
 def is_withdrawn(post: Post, now: dt.datetime) -> bool:
     """Say whether a post that is not published now was taken back, by hand or by its date."""
+    if post.published_at is None or post.published_at > now:
+        return False  # readers never saw it, so not even its title is told
     if post.visibility == Post.Visibility.ARCHIVED:
         return True
     is_past = post.archive_at is not None and post.archive_at <= now
@@ -135,7 +135,7 @@ def stamp_of(post: Post) -> Stamp:
     )
     if decision is None:
         return Stamp(is_reviewed=False)
-    byline = decision.reviewer.get_full_name().strip() or ANONYMOUS_REVIEWER
+    byline = disclosure.byline(decision.reviewer, disclosure.ANONYMOUS_REVIEWER)
     return Stamp(True, byline, decision.decided_at)
 
 
@@ -200,6 +200,7 @@ def article(request: HttpRequest, slug: str) -> HttpResponse:
 def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
     revision = post.live_revision
     counts = _counts(post, now)
+    stamp = stamp_of(post)
     return page_context(
         page_title=revision.title,
         description=description_of(post),
@@ -218,7 +219,8 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
         tags=_tags(post, counts),
         similar=similar.similar_posts(post, now=now, counts=counts),
         similar_definition=similar.DEFINITION,
-        stamp=stamp_of(post),
+        stamp=stamp,
+        disclosure=disclosure.disclosure(post, reviewer=stamp.byline, reviewed_at=stamp.decided_at),
         is_indexable=post.is_indexable,
         is_scheduled=False,
         reading_minutes=post.reading_minutes,

@@ -19,7 +19,6 @@ from posts.importing.formats import READERS
 from posts.importing.intake import Intake
 from posts.importing.records import validate
 from posts.models import ImportRun, ImportSource
-from posts.writing import LOCAL_SOURCE
 
 HELP = """
 Brings posts into the archive and says what became of every record.
@@ -240,7 +239,7 @@ def _database() -> str:
 
 def _source(text: str) -> str:
     """Read the name of a source: part of an identity, of messages and of a file name."""
-    if text == LOCAL_SOURCE:
+    if text == ImportSource.LOCAL:
         raise argparse.ArgumentTypeError(
             f"{text!r} belongs to posts written here; choose another name"
         )
