@@ -29,7 +29,7 @@ demo_environment = \
 # The tools that load Django need some secret; it protects nothing.
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
-.PHONY: help setup demo test test-long lint e2e check lock
+.PHONY: help setup demo test test-long lint e2e screenshots check lock
 
 help: ## list the tasks
 	@echo "make <task>, where <task> is one of:"
@@ -70,6 +70,10 @@ lint: ## check style, templates, types and that no migration is missing
 e2e: ## drive the site in Chromium and check it for accessibility (ARGS=)
 	$(bootstrap) test
 	@DATABASE_URL=sqlite:///test.sqlite3 $(bin)/python -m pytest -m browser $(ARGS)
+
+screenshots: ## take docs/screenshots anew from a fresh demo
+	$(bootstrap) test
+	@$(bin)/python -m tests.e2e.screenshots
 
 check: lint test e2e ## lint, test and e2e
 

@@ -1,119 +1,26 @@
-"""A real demo for the browser: its own database, gunicorn on a free port, headless Chromium."""
+"""One running demo and one browser for all browser tests of a session."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-ROOT = Path(__file__).resolve().parents[2]
-UNDO_SECONDS = 1
-START_SECONDS = 60
+from tests.e2e.demo import Demo, chromium, running_demo
 
-
-@dataclass(frozen=True)
-class Demo:
-    """A running demo: where it listens and how its editor signs in."""
-
-    url: str
-    password: str
+# Playwright's driver runs an event loop, beside which Django refuses queries.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The steps of `make demo` in a folder of their own, with few posts and a short undo window."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("demo")
-    environment = {
-        **os.environ,
-        "SECRET_KEY": "for-the-browser-tests-only",
-        "DEBUG": "off",
-        "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
-        "REDIS_URL": "",
-        "IMAGE_PLACEHOLDER": "on",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "REVIEW_UNDO_SECONDS": str(UNDO_SECONDS),
-    }
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
-
-    def manage(*arguments: str) -> str:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    manage("migrate", "--verbosity", "0")
-    manage("collectstatic", "--noinput", "--verbosity", "0")
-    told = manage("demo", "--posts", "40")
-    found = re.search(r"user editor, password (\S+)", told)
-    assert found is not None, told
-    server = subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("gunicorn")),
-            *("-c", "alphanode/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"),
-        ],
-        cwd=ROOT,
-        env={**environment, "WEB_CONCURRENCY": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(url, server)
-        yield Demo(url, found.group(1))
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + START_SECONDS
-    while time.monotonic() < ends:
-        assert server.poll() is None, "the server ended at its start"
-        try:
-            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310  (a local address)
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError(f"nothing answered at {url} in {START_SECONDS} s")
+    with running_demo(tmp_path_factory.mktemp("demo"), posts=40) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is missing; on Debian: apt-get install chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import UNDO_SECONDS, Demo
+from tests.e2e.demo import UNDO_SECONDS, Demo
 
 pytestmark = pytest.mark.browser
 

@@ -1,8 +1,7 @@
 """The admin in a real browser: accessible in light and dark, and silent under the strict policy."""
 
-import shutil
-
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
 from tests.builders import make_post, make_snapshot, make_user
@@ -10,33 +9,17 @@ from tests.builders import make_post, make_snapshot, make_user
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def chromium(monkeypatch):
-    """Return a Chromium. Its driver runs an event loop, beside which Django refuses queries."""
-    from playwright.sync_api import sync_playwright
-
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 320])
 def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
-    live_server, client, chromium, scheme, width
+    live_server, client, browser, scheme, width
 ):
-    from axe_playwright_python.sync_playwright import Axe
-
     posts = [
         make_post(state="private", snapshot=make_snapshot(body="## One\n\n```python\nx = 1\n```"))
         for _ in range(3)
     ]
     client.force_login(make_user("reviewer"))
-    page = chromium.new_context(
+    page = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}
     ).new_page()
     page.context.add_cookies(
@@ -81,10 +64,10 @@ def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
     check("confirmation")
 
 
-def test_a_draft_is_approved_by_hand(live_server, client, chromium):
+def test_a_draft_is_approved_by_hand(live_server, client, browser):
     post = make_post(state="published")
     client.force_login(make_user("reviewer"))
-    page = chromium.new_page()
+    page = browser.new_page()
     page.context.add_cookies(
         [
             {"name": name, "value": morsel.value, "url": live_server.url + "/admin/"}
