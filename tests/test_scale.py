@@ -5,9 +5,11 @@ import io
 import json
 
 import pytest
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Count, F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from posts import counters, history
@@ -107,3 +109,48 @@ def test_twenty_thousand_posts_are_imported_approved_published_and_found_unchang
 
     assert set(ImportRun.objects.values_list("state", flat=True)) == {"complete"}
     connection.check_constraints()
+
+
+def queries_of(client, paths):
+    """Return how many queries each page takes, on a cold cache."""
+    counted = {}
+    for name, path in paths.items():
+        cache.clear()
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(path)
+        assert response.status_code == 200, path
+        counted[name] = len(queries)
+    return counted
+
+
+def test_pages_take_as_many_queries_at_twenty_thousand_posts_as_at_two_hundred(tmp_path, client):
+    make_user("reviewer", username="ana")
+    counted = {}
+    for total in (200, COUNT):
+        path = tmp_path / f"{total}.jsonl"
+        call_command(
+            "synthesize_posts",
+            *("--count", str(total), "--seed", "1", "--out", str(path)),
+            stderr=io.StringIO(),
+        )
+        told("import_posts", str(path), "--source", "notes")
+        told("review_posts", "--by", "ana", "--approve", "--publish", "--all", "--yes")
+        post = Post.objects.get(imported__key="alphanode-000007")
+        tag = post.post_tags.select_related("tag").first().tag
+        entity = post.post_entities.select_related("entity").first().entity
+        counted[total] = queries_of(
+            client,
+            {
+                "article": post.get_absolute_url(),
+                "home": "/",
+                "archive": "/archive/",
+                "tag": tag.get_absolute_url(),
+                "entity": entity.get_absolute_url(),
+                "tags": "/tags/",
+            },
+        )
+
+    assert counted[200] == counted[COUNT]
+    article = counted[COUNT].pop("article")
+    assert article <= 8
+    assert max(counted[COUNT].values()) <= 6

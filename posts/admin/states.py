@@ -100,6 +100,8 @@ def consequence(
             "The page can be read by its address. It is not listed, and search engines are asked "
             "to leave it out until a person has approved it."
         )
+    if action == "archive" and post.published_at is None:
+        return "The draft leaves the queue without having been seen. It can be brought back."
     return {
         "unpublish": "The page answers “not found” and leaves lists, feeds and the search index.",
         "archive": "The page answers “gone” and leaves lists, feeds and the search index. "
