@@ -1042,6 +1042,9 @@ def test_names_of_a_lost_batch_are_forgotten(monkeypatch):
     writer = engine._Writer(engine.Options(source="notes"), (), None)
     lost = [batch.arrived(one) for one in arrivals([note("n-1", **RICH)])]
     again = [batch.arrived(one) for one in arrivals([note("n-2", **RICH)])]
+    for items in (lost, again):
+        writer.look_up(items)
+        batch.classify(items)
     with monkeypatch.context() as patch:
         patch.setattr(engine.ImportCheckpoint.objects, "create", lambda **values: 1 / 0)
         with pytest.raises(ZeroDivisionError):

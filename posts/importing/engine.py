@@ -14,6 +14,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -150,7 +151,7 @@ def run_import(
         writer = _Writer(options, inputs, by)
         progress.run = writer.run
     try:
-        for items in _batches(incoming, options, should_stop):
+        for items in _classified(_batches(incoming, options, should_stop), writer):
             began = time.monotonic()
             rejects = writer.take(items)
             _count(progress, items, rejects)
@@ -205,6 +206,40 @@ def _batches(
             keys.add(item.key)
     if items:
         yield items
+
+
+def _classified(
+    batches: Iterable[list[Item]], writer: _Writer | _Rehearsal
+) -> Iterator[list[Item]]:
+    """Yield batches decoded and classified, each while the one before is written.
+
+    Decoding needs the processor and writing mostly waits for the database, so a thread for the
+    first costs little and saves its time. A batch with a key of the one before waits until that
+    one is written, because its identities are read from what is written.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="classify") as beside:
+        ahead: tuple[list[Item], Future[None]] | None = None
+        for items in batches:
+            if ahead is not None and not _keys(items).isdisjoint(_keys(ahead[0])):
+                yield _finished(ahead)
+                ahead = None
+            writer.look_up(items)
+            coming = (items, beside.submit(batch.classify, items))
+            if ahead is not None:
+                yield _finished(ahead)
+            ahead = coming
+        if ahead is not None:
+            yield _finished(ahead)
+
+
+def _keys(items: Iterable[Item]) -> set[str]:
+    return {item.key for item in items if item.key}
+
+
+def _finished(ahead: tuple[list[Item], Future[None]]) -> list[Item]:
+    items, classified = ahead
+    classified.result()
+    return items
 
 
 def _too_many_rejects(progress: Progress, options: Options) -> bool:
@@ -271,7 +306,8 @@ class _Rehearsal:
         #: key -> digests as the identity table would hold them, and how the post would stand
         self.seen: dict[bytes, tuple[str, str, str, Standing | None]] = {}
 
-    def take(self, items: Sequence[Item]) -> list[Reject]:
+    def look_up(self, items: Sequence[Item]) -> None:
+        """Attach what the source knows of the keys, and what this run would have written."""
         if self.source_id is not None:
             batch.look_up(self.source_id, items)
         for item in items:
@@ -281,7 +317,9 @@ class _Rehearsal:
                 item.identity = (item.identity or _NEW)._replace(
                     base_digest=base, record_digest=record, statistics_digest=statistics
                 )
-        batch.classify(items)
+
+    def take(self, items: Sequence[Item]) -> list[Reject]:
+        """Judge the changed ones as the real run does under its locks. Two queries."""
         changed = [item for item in items if item.outcome == batch.UPDATED]
         stored = batch.standings(
             [i.identity.post_id for i in changed if i.identity and i.identity.post_id], lock=False
@@ -331,11 +369,13 @@ class _Writer:
         self.chain = ""
         self.run: ImportRun = _begin(options, inputs, by)
 
-    def take(self, items: Sequence[Item]) -> list[Reject]:
-        """Write one batch. One transaction; about 25 queries, whatever its size."""
-        began = time.monotonic()
+    def look_up(self, items: Sequence[Item]) -> None:
+        """Attach the identities of the source."""
         batch.look_up(self.run.source_id, items)
-        batch.classify(items)
+
+    def take(self, items: Sequence[Item]) -> list[Reject]:
+        """Write one classified batch. One transaction; about 25 queries, whatever its size."""
+        began = time.monotonic()
         now = timezone.now()
         try:
             with transaction.atomic():
