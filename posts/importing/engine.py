@@ -26,6 +26,7 @@ from posts import content, db, history, projection
 from posts.importing import batch
 from posts.importing.batch import Item, Standing
 from posts.importing.intake import Arrival
+from posts.importing.resume import ResumePoint, chained
 from posts.models import (
     ImportCheckpoint,
     ImportedPost,
@@ -131,12 +132,15 @@ def run_import(
     on_batch: Callable[[Progress], None] = lambda progress: None,
     on_rejects: Callable[[Sequence[Reject], int | None], None] = lambda rejects, run: None,
     should_stop: Callable[[], bool] = lambda: False,
+    going_on: ResumePoint | None = None,
 ) -> Progress:
     """Import records into a source and return what became of them.
 
     A dry run takes the same way up to the first write and leaves nothing behind. `should_stop` is
-    asked between records. Raises `SourceBusyError` when another run holds the source, also when one
-    took it over meanwhile, and `ImportFailedError` for the name that is reserved.
+    asked between records. `going_on` says that the records are what an interrupted run left: the
+    new run is its child and carries its chain on. Raises `SourceBusyError` when another run holds
+    the source, also when one took it over meanwhile, and `ImportFailedError` for the name that is
+    reserved.
     """
     if options.source == ImportSource.LOCAL:
         raise ImportFailedError(
@@ -148,7 +152,7 @@ def run_import(
     if options.dry_run:
         writer = _Rehearsal(options)
     else:
-        writer = _Writer(options, inputs, by)
+        writer = _Writer(options, inputs, by, going_on)
         progress.run = writer.run
     try:
         for items in _classified(_batches(incoming, options, should_stop), writer):
@@ -361,13 +365,19 @@ def _short(key: str) -> bytes:
 class _Writer:
     """A real run: owns its source by a fence number that every batch checks."""
 
-    def __init__(self, options: Options, inputs: Sequence[dict[str, Any]], by: User | None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        inputs: Sequence[dict[str, Any]],
+        by: User | None,
+        going_on: ResumePoint | None = None,
+    ) -> None:
         self.options = options
         self.names = projection.Names()
         self.batch = 0
         self.rejected = 0
-        self.chain = ""
-        self.run: ImportRun = _begin(options, inputs, by)
+        self.chain = going_on.chain if going_on else ""
+        self.run: ImportRun = _begin(options, inputs, by, parent=going_on.run if going_on else None)
 
     def look_up(self, items: Sequence[Item]) -> None:
         """Attach the identities of the source."""
@@ -410,8 +420,7 @@ class _Writer:
     ) -> None:
         counts = Counter(item.outcome for item in items)
         self.batch += 1
-        for item in items:
-            self.chain = hashlib.sha256((self.chain + item.record_digest).encode()).hexdigest()
+        self.chain = chained(self.chain, [item.record_digest for item in items])
         last = items[-1]
         if rejects:
             fields = tuple(Reject.__slots__)
@@ -430,6 +439,7 @@ class _Writer:
             file=last.file,
             byte_offset=last.raw.position.end,
             record=last.raw.position.record,
+            line=last.raw.position.line,
             chain_digest=self.chain,
             counts=dict(counts),
             milliseconds=elapsed,
@@ -463,7 +473,12 @@ class _Writer:
             history.append_to_run(self.run, f"import {state}", data=counts, now=now)
 
 
-def _begin(options: Options, inputs: Sequence[dict[str, Any]], by: User | None) -> ImportRun:
+def _begin(
+    options: Options,
+    inputs: Sequence[dict[str, Any]],
+    by: User | None,
+    parent: ImportRun | None = None,
+) -> ImportRun:
     """Take the source and open a run. Raises `SourceBusyError` while another run is alive."""
     now = timezone.now()
     with transaction.atomic():
@@ -484,6 +499,7 @@ def _begin(options: Options, inputs: Sequence[dict[str, Any]], by: User | None) 
             )
         run = ImportRun.objects.create(
             source=source,
+            parent=parent,
             fence=source.fence + 1,
             options=options.as_json(),
             inputs=list(inputs),

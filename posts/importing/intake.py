@@ -6,9 +6,11 @@ counts account for everything it was given.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -26,6 +28,11 @@ class Arrival:
     reader: Reader | None
 
 
+#: Inputs described one by one; of more only names and sizes are kept, as one digest.
+DESCRIBED_MAX = 1_000
+HEAD_BYTES = 2**20
+
+
 class Intake:
     """An iterable of arrivals that knows how many stored bytes it has taken of how many."""
 
@@ -36,8 +43,35 @@ class Intake:
         ]
         self.format_name = format_name
         self.formats_seen: set[str] = set()
+        self.restart()
+
+    def restart(self) -> None:
+        """Go back to the beginning of the first input."""
         self._finished = 0
         self._open: formats.Opened | None = None
+        self._start: tuple[int, Position] | None = None
+        self._arrivals: Iterator[Arrival] | None = None
+
+    def start_after(self, file: int, position: Position) -> None:
+        """Leave out everything up to a record of the file with this index."""
+        self.restart()
+        self._start = (file, position)
+
+    def description(self) -> list[dict[str, Any]]:
+        """Return name, size and a digest of the first MiB of each input, to know them again.
+
+        The digest is None for what cannot be read twice. Very many inputs are told as one.
+        """
+        if len(self.inputs) > DESCRIBED_MAX:
+            names = hashlib.sha256()
+            for source in self.inputs:
+                names.update(f"{source.file}\0{source.size}\0".encode())
+            name = f"{len(self.inputs)} files"
+            return [{"file": name, "size": self.size, "sha256_head": names.hexdigest()}]
+        return [
+            {"file": source.file, "size": source.size, "sha256_head": _head_digest(source)}
+            for source in self.inputs
+        ]
 
     @property
     def size(self) -> int | None:
@@ -51,23 +85,46 @@ class Intake:
         return self._finished + (self._open.content.taken if self._open else 0)
 
     def __iter__(self) -> Iterator[Arrival]:
+        """Return the arrivals; a second loop goes on where the first one stopped."""
+        if self._arrivals is None:
+            self._arrivals = self._read()
+        return self._arrivals
+
+    def _read(self) -> Iterator[Arrival]:
+        first, after = self._start or (0, None)
         for number, source in enumerate(self.inputs):
-            at = Position(source.file, 1, 1, 0, 0)
-            try:
-                with formats.opened(source, self.format_name) as ready:
-                    self._open = ready
-                    if ready.reader is None:
-                        yield Arrival(number, RawRecord(b"", at), None)
-                    else:
-                        self.formats_seen.add(ready.reader.NAME)
-                    for raw in formats.records(ready):
-                        at = raw.position
-                        yield Arrival(number, raw, ready.reader)
-            except formats.InputError as error:
-                yield Arrival(number, _damaged(at, error.problem), None)
-            finally:
-                self._open = None
-                self._finished += source.size or 0
+            if number >= first:
+                yield from self._read_one(number, source, after if number == first else None)
+            self._finished += source.size or 0
+
+    def _read_one(
+        self, number: int, source: formats.Input, after: Position | None
+    ) -> Iterator[Arrival]:
+        at = after or Position(source.file, 1, 1, 0, 0)
+        try:
+            with formats.opened(source, self.format_name) as ready:
+                self._open = ready
+                if ready.reader is not None:
+                    self.formats_seen.add(ready.reader.NAME)
+                elif after is None:
+                    yield Arrival(number, RawRecord(b"", at), None)
+                for raw in formats.records(ready, after):
+                    at = raw.position
+                    yield Arrival(number, raw, ready.reader)
+        except formats.InputError as error:
+            yield Arrival(number, _damaged(at, error.problem), None)
+        finally:
+            self._open = None
+
+
+def _head_digest(source: formats.Input) -> str | None:
+    if source.path is None or source.size is None:
+        return None
+    try:
+        with source.path.open("rb") as file:
+            return hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
+    except OSError:
+        return None
 
 
 def _printable(name: str) -> str:

@@ -145,6 +145,7 @@ def summary_object(
     """Return the object of `--json`; its first members are a stable interface (PRODUCT.md)."""
     return {
         "run": progress.run.pk if progress.run is not None else None,
+        "goes_on_with": progress.run.parent_id if progress.run is not None else None,
         "source": source,
         "read": progress.read,
         **{name: progress.counts[name] for name in OUTCOMES},

@@ -784,7 +784,11 @@ class Migration(migrations.Migration):
                     "byte_offset",
                     models.PositiveBigIntegerField(help_text="In the decompressed file."),
                 ),
-                ("record", models.PositiveBigIntegerField()),
+                (
+                    "record",
+                    models.PositiveBigIntegerField(help_text="1-based number in that file."),
+                ),
+                ("line", models.PositiveBigIntegerField(help_text="1-based line in that file.")),
                 ("chain_digest", models.CharField(max_length=80)),
                 ("counts", models.JSONField(default=dict)),
                 ("milliseconds", models.PositiveIntegerField()),

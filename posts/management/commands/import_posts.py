@@ -14,7 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from posts.importing import batch, engine, report
+from posts.importing import batch, engine, report, resume
 from posts.importing.formats import READERS
 from posts.importing.intake import Intake
 from posts.importing.records import validate
@@ -76,6 +76,14 @@ class Command(BaseCommand):
             help="records a transaction (default: %(default)s)",
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N records")
+        parser.add_argument(
+            "--resume",
+            type=_resume,
+            default=resume.AUTO,
+            metavar="auto|never|RUN",
+            help="go on where an interrupted run ended, if the input is still the same; never "
+            "begins at its first record (default: auto)",
+        )
         parser.add_argument(
             "--max-rejects",
             type=_limit,
@@ -140,11 +148,24 @@ class Command(BaseCommand):
             max_rejects=most,
             max_reject_percent=percent,
         )
+        inputs = intake.description()
+        going_on = None
+        if not wanted.dry_run and wanted.limit is None:
+            try:
+                going_on = resume.resumed(
+                    intake,
+                    source=wanted.source,
+                    inputs=inputs,
+                    publish=wanted.publish,
+                    wanted=options["resume"],
+                )
+            except resume.CannotResumeError as error:
+                raise CommandError(str(error)) from error
         rejects = report.RejectsFile(
             Path(options["rejects"] or f"rejects-{options['source']}.jsonl")
         )
         if not options["json"]:
-            self._announce(intake, wanted)
+            self._announce(intake, wanted, going_on)
         view = report.ProgressView(sys.stderr, intake.size, is_quiet=options["verbosity"] == 0)
 
         def on_batch(progress: engine.Progress) -> None:
@@ -155,7 +176,8 @@ class Command(BaseCommand):
                 progress = engine.run_import(
                     intake,
                     options=wanted,
-                    inputs=[{"file": one.file, "size": one.size} for one in intake.inputs],
+                    inputs=inputs,
+                    going_on=going_on,
                     on_batch=on_batch,
                     on_rejects=rejects.add,
                     should_stop=lambda: signals.was_asked,
@@ -185,7 +207,9 @@ class Command(BaseCommand):
             self._tell(progress, wanted, rejects)
         return _exit_code(progress)
 
-    def _announce(self, intake: Intake, wanted: engine.Options) -> None:
+    def _announce(
+        self, intake: Intake, wanted: engine.Options, going_on: resume.ResumePoint | None
+    ) -> None:
         size = intake.size
         amount = f"{size / 1e6:,.1f} MB" if size is not None else "size unknown"
         mode = "dry run, nothing is written" if wanted.dry_run else "writes"
@@ -193,6 +217,11 @@ class Command(BaseCommand):
             f"Source {wanted.source}: {len(intake.inputs):,} file(s), {amount}. "
             f"Database {_database()}; {mode}."
         )
+        if going_on is not None:
+            self.stderr.write(
+                f"Going on with run {going_on.run.pk} after record {going_on.record:,} of its "
+                f"file, byte {going_on.byte:,}; --resume never begins again."
+            )
 
     def _tell(
         self,
@@ -260,6 +289,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return number
+
+
+def _resume(text: str) -> str:
+    if text in (resume.AUTO, resume.NEVER) or text.isdecimal():
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither auto, never nor the number of a run")
 
 
 def _limit(text: str) -> tuple[int | None, float | None]:
