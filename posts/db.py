@@ -10,7 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    models,
+    transaction,
+)
 from django.db.migrations.operations.base import Operation
 
 #: Tables whose rows never change; the triggers refuse UPDATE always and DELETE outside `erasing`.
@@ -150,6 +157,33 @@ def chunked(values: Sequence[Any], size: int = LOOKUP_CHUNK) -> Iterator[Sequenc
     """Yield slices of at most `size`, for IN lists that both databases accept."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+# --- Failures that pass -----------------------------------------------------------------------
+
+#: SQLSTATE classes whose cause lies outside the data: connection, transaction rolled back by the
+#: server, resources, operator; and the lock that was not to be had.
+_RETRYABLE_CLASSES = ("08", "40", "53", "57")
+_LOCK_NOT_AVAILABLE = "55P03"
+_SQLITE_BUSY = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
+
+
+def is_retryable(error: DatabaseError) -> bool:
+    """Say whether the same statements may succeed a moment later."""
+    cause = error.__cause__
+    if is_postgresql():
+        state = getattr(cause, "sqlstate", None)
+        if state is None:
+            # The connection broke before the server could say why.
+            return isinstance(error, OperationalError | InterfaceError)
+        return state[:2] in _RETRYABLE_CLASSES or state == _LOCK_NOT_AVAILABLE
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BUSY
+
+
+def reconnect_if_broken() -> None:
+    """Give up a connection that the server has closed; the next query opens another."""
+    if not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
 
 
 # --- Immutability -----------------------------------------------------------------------------

@@ -78,6 +78,10 @@ class Item:
     outcome: str = ""
     problems: list[content.Problem] = field(default_factory=list)
 
+    def begin_again(self) -> None:
+        """Forget what an attempt to write found; the bytes and the key stay."""
+        self.record, self.outcome, self.problems = None, "", []
+
     def reject(self, problem: content.Problem) -> None:
         self.problems.append(problem)
         self.outcome = REJECTED

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from posts import content, db, history, projection
@@ -58,6 +58,8 @@ BATCH_SIZE = 1_000
 BATCH_BYTES = 16 * 2**20
 #: A run that gave no sign for this long may be taken over by another.
 HEARTBEAT_SECONDS = 60
+#: Pauses before a batch is tried again after a failure whose cause may pass.
+RETRY_SECONDS = (0.1, 0.4, 1.6, 6.4, 25.6)
 #: From this many new posts on the planner's statistics are refreshed after the run.
 ANALYZE_FROM = 5_000
 
@@ -384,25 +386,54 @@ class _Writer:
         batch.look_up(self.run.source_id, items)
 
     def take(self, items: Sequence[Item]) -> list[Reject]:
-        """Write one classified batch. One transaction; about 25 queries, whatever its size."""
+        """Write one classified batch; wait and try again when the cause of a failure may pass."""
+        before = (self.batch, self.rejected, self.chain)
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                return self._write(items)
+            except DatabaseError as error:
+                # Names created in the lost transaction do not exist.
+                self.names.forget()
+                if pause is None or not db.is_retryable(error):
+                    raise
+                time.sleep(pause)
+                db.reconnect_if_broken()
+                if self._was_written(before[0] + 1):
+                    return _rejects(items)
+                self.batch, self.rejected, self.chain = before
+                self.run.refresh_from_db(fields=["read", *OUTCOMES])
+                self._classify_again(items)
+            except BaseException:
+                self.names.forget()
+                raise
+        raise AssertionError("the last try either returns or raises")
+
+    def _was_written(self, number: int) -> bool:
+        """Say whether the batch was committed although its answer was lost."""
+        return ImportCheckpoint.objects.filter(run=self.run, batch=number).exists()
+
+    def _classify_again(self, items: Sequence[Item]) -> None:
+        again = [item for item in items if item.reader is not None and item.key]
+        for item in again:
+            item.begin_again()
+        self.look_up(again)
+        batch.classify(again)
+
+    def _write(self, items: Sequence[Item]) -> list[Reject]:
+        """Write data, rejects, counts and checkpoint in one transaction; about 25 queries."""
         began = time.monotonic()
         now = timezone.now()
-        try:
-            with transaction.atomic():
-                self._hold_source(now)
-                batch.write(
-                    items,
-                    run=self.run,
-                    names=self.names,
-                    publish=self.options.publish,
-                    now=now,
-                )
-                rejects = _rejects(items)
-                self._log(items, rejects, now, round((time.monotonic() - began) * 1000))
-        except BaseException:
-            # Names created in the lost transaction do not exist.
-            self.names.forget()
-            raise
+        with transaction.atomic():
+            self._hold_source(now)
+            batch.write(
+                items,
+                run=self.run,
+                names=self.names,
+                publish=self.options.publish,
+                now=now,
+            )
+            rejects = _rejects(items)
+            self._log(items, rejects, now, round((time.monotonic() - began) * 1000))
         return rejects
 
     def _hold_source(self, now: dt.datetime) -> None:
