@@ -1609,3 +1609,15 @@ def test_database_itself_refuses_one_key_twice():
             post=make_post(state="private"),
             base_revision=identity.base_revision,
         )
+
+
+def test_key_that_comes_again_is_refused_with_the_place_of_the_first_when_asked():
+    records = [note("n-1"), note("n-2"), note("n-1", title="Other"), note("n-1")]
+
+    progress = run(arrivals(records), batch_size=2, on_duplicate=engine.REJECT)
+
+    assert progress.counts == {"created": 2, "rejected": 2}
+    first = ImportReject.objects.order_by("sequence").first()
+    assert (first.code, first.key, first.line) == ("duplicate_key", "n-1", 3)
+    assert "notes.jsonl:1" in first.expected
+    assert the("n-1").post.title == "A note"

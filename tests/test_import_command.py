@@ -190,9 +190,12 @@ def test_fault_in_the_middle_exits_with_1_and_names_the_fault(run, write, monkey
 
     monkeypatch.setattr(batch, "write", broken)
 
-    with pytest.raises(OSError, match="disk full"):
-        run(write(line()), "--source", "notes")
+    code, _, err = run(write(line()), "--source", "notes")
 
+    assert code == 1
+    assert "disk full" in err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
     assert ImportRun.objects.get().state == "failed"
     assert "disk full" in ImportRun.objects.get().message
 
@@ -581,3 +584,17 @@ def test_killed_run_leaves_whole_batches_and_the_next_run_completes_them(archive
     assert read % 2 == 0
     assert (second_read, created + second_created) == (12, 12)
     assert told["unchanged"] == created
+
+
+def test_input_with_fewer_records_than_expected_fails_and_keeps_what_it_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "notes.jsonl"
+    path.write_text('{"key": "n-1", "title": "One"}\n', encoding="utf-8")
+    err = io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_posts", str(path), "--source", "notes", "--expect", "2", stderr=err)
+
+    assert ended.value.code == 1
+    assert "Expected 2 records and read 1" in err.getvalue()
+    assert Post.objects.count() == 1

@@ -54,6 +54,10 @@ OUTCOMES = (
     "filtered",
     "rejected",
 )
+#: A key that comes again: as the next version of its post, or refused with the place of the first.
+SEQUENCE = "sequence"
+REJECT = "reject"
+
 BATCH_SIZE = 1_000
 BATCH_BYTES = 16 * 2**20
 #: A run that gave no sign for this long may be taken over by another.
@@ -81,6 +85,7 @@ class Options:
     dry_run: bool = False
     batch_size: int = BATCH_SIZE
     limit: int | None = None
+    on_duplicate: str = SEQUENCE
     max_rejects: int | None = None
     max_reject_percent: float | None = None
 
@@ -196,8 +201,11 @@ def _batches(
     items: list[Item] = []
     keys: set[str] = set()
     size = 0
+    first_places: dict[bytes, str] = {}
     for arrival in islice(incoming, options.limit):
         item = batch.arrived(arrival)
+        if options.on_duplicate == REJECT and item.key:
+            _refuse_duplicate(item, first_places)
         if items and (
             item.key in keys
             or should_stop()
@@ -212,6 +220,24 @@ def _batches(
             keys.add(item.key)
     if items:
         yield items
+
+
+def _refuse_duplicate(item: Item, first_places: dict[bytes, str]) -> None:
+    """Reject an item whose key stood in the input before; memory grows with the keys."""
+    at = item.raw.position
+    here = f"{at.file}:{at.line}"
+    first = first_places.setdefault(_short(item.key or ""), here)
+    if first != here:
+        item.reader = None  # decided for good, also when the batch is tried again
+        item.reject(
+            content.Problem(
+                code="duplicate_key",
+                field="key",
+                value=content.shown(item.key),
+                expected=f"a key that stands in the input once; this one stands in {first} too",
+                hint="Leave one of the two out, or import with --on-duplicate sequence.",
+            )
+        )
 
 
 def _classified(

@@ -145,7 +145,6 @@ def summary_object(
     """Return the object of `--json`; its first members are a stable interface (PRODUCT.md)."""
     return {
         "run": progress.run.pk if progress.run is not None else None,
-        "goes_on_with": progress.run.parent_id if progress.run is not None else None,
         "source": source,
         "read": progress.read,
         **{name: progress.counts[name] for name in OUTCOMES},
@@ -153,6 +152,7 @@ def summary_object(
         "posts_per_second": round(progress.read / max(progress.seconds, 0.001), 1),
         "rejects_file": rejects_file,
         "state": progress.state,
+        "goes_on_with": progress.run.parent_id if progress.run is not None else None,
         "dry_run": is_dry_run,
         "reject_limit_reached": progress.reject_limit_reached,
         "repairs": _findings(progress, "repair"),

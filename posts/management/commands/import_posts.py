@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from posts.importing import batch, engine, report, resume
 from posts.importing.formats import READERS
@@ -76,6 +76,19 @@ class Command(BaseCommand):
             help="records a transaction (default: %(default)s)",
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N records")
+        parser.add_argument(
+            "--on-duplicate",
+            choices=[engine.SEQUENCE, engine.REJECT],
+            default=engine.SEQUENCE,
+            help="a key that comes again in the input is the next version of its post, or is "
+            "rejected (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--expect",
+            type=_positive,
+            metavar="N",
+            help="fail when the input holds another number of records, such as one that was cut",
+        )
         parser.add_argument(
             "--resume",
             type=_resume,
@@ -145,12 +158,14 @@ class Command(BaseCommand):
             dry_run=options["dry_run"],
             batch_size=options["batch_size"],
             limit=options["limit"],
+            on_duplicate=options["on_duplicate"],
             max_rejects=most,
             max_reject_percent=percent,
         )
         inputs = intake.description()
         going_on = None
-        if not wanted.dry_run and wanted.limit is None:
+        # A duplicate is refused by what stood before it, so all of that has to be read.
+        if not wanted.dry_run and wanted.limit is None and wanted.on_duplicate == engine.SEQUENCE:
             try:
                 going_on = resume.resumed(
                     intake,
@@ -187,6 +202,11 @@ class Command(BaseCommand):
             return BUSY
         except engine.ImportFailedError as error:
             raise CommandError(str(error)) from error
+        except (DatabaseError, OSError) as error:
+            raise CommandError(
+                f"The import failed: {error}. Nothing of its last batch was written. When the "
+                "cause is gone, run the same command again: it goes on where this run ended."
+            ) from error
         finally:
             view.close()
             rejects.close()
@@ -205,6 +225,13 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(summary))
         else:
             self._tell(progress, wanted, rejects)
+        read = progress.read + _read_before(going_on)
+        if options["expect"] is not None and read != options["expect"]:
+            self.stderr.write(
+                f"Expected {options['expect']:,} records and read {read:,}: the input may be cut. "
+                "What was read is in the archive; fetch the input again and run the same command."
+            )
+            return FAILED
         return _exit_code(progress)
 
     def _announce(
@@ -249,6 +276,14 @@ class Command(BaseCommand):
                 "Next: review in the admin under Posts, awaiting review, or by\n"
                 f"  manage.py review_posts --by USER --approve --publish --source {wanted.source}"
             )
+
+
+def _read_before(going_on: resume.ResumePoint | None) -> int:
+    """Return how many records the runs before this one have read of the same input."""
+    read, run = 0, going_on.run if going_on is not None else None
+    while run is not None:
+        read, run = read + run.read, run.parent
+    return read
 
 
 def _exit_code(progress: engine.Progress) -> int:
