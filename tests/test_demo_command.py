@@ -69,7 +69,7 @@ def test_posts_written_during_the_demo_do_not_stop_it():
     shown(4)
     make_post()
 
-    assert "Login at /admin/" in shown(4)
+    assert "/admin/: user editor" in shown(4)
 
 
 def test_reviewer_of_the_sample_archive_cannot_log_in():

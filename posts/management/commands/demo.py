@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -57,7 +58,10 @@ class Command(BaseCommand):
         editor.save(update_fields=["password"])
         waiting = Post.objects.awaiting_review().count()
         self.stdout.write(f"Posts waiting for review: {waiting}")
-        self.stdout.write(f"Login at /admin/: user editor, password {password}")
+        self.stdout.write(f"Site: {settings.PUBLIC_URL}/")
+        self.stdout.write(
+            f"Login at {settings.PUBLIC_URL}/admin/: user editor, password {password}"
+        )
 
     def _fill(self, number: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
