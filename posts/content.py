@@ -11,6 +11,7 @@ import hashlib
 import re
 import reprlib
 import unicodedata
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -258,7 +259,8 @@ def statistics_from_row(
 
 
 #: What stands at the beginning of a line and is no word: marks of headings, lists, quotes, fences.
-_LINE_MARK = re.compile(r"(?m)^[ \t]*(?:#{1,6}|[-*+>|]|[0-9]{1,9}[.)]|`{3,}\S*|~{3,}\S*)(?=\s|$)")
+_LINE_MARK = re.compile(r"(?:#{1,6}|[-*+>|]|[0-9]{1,9}[.)]|`{3,}\S*|~{3,}\S*)(?=\s|$)")
+_MARK_BEGINNINGS = frozenset("#-*+>|`~0123456789")
 
 
 def count_words(markdown: str) -> int:
@@ -266,7 +268,12 @@ def count_words(markdown: str) -> int:
 
     A link's target sticks to its text and does not count.
     """
-    return max(0, len(markdown.split()) - len(_LINE_MARK.findall(markdown)))
+    words = len(markdown.split())
+    for line in markdown.split("\n"):
+        text = line.lstrip()
+        if text[:1] in _MARK_BEGINNINGS and _LINE_MARK.match(text):
+            words -= 1
+    return words
 
 
 def reading_minutes(snapshot: Snapshot) -> int:
@@ -282,6 +289,7 @@ class TagName(msgspec.Struct, frozen=True):
     kind: str
 
 
+@lru_cache(maxsize=50_000)
 def normal_tag(name: str) -> str:
     """Return the site's spelling of a tag: NFC, lower case, single spaces, trimmed."""
     return " ".join(unicodedata.normalize("NFC", name).lower().split())
