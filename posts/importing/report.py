@@ -30,12 +30,14 @@ REJECTS_SHOWN = 5
 def progress_line(progress: Progress, taken: int, size: int | None) -> str:
     """Return the one line of progress: share of the bytes, rate, counts, time left."""
     seconds = max(progress.seconds, 0.001)
-    rate = progress.read / seconds
-    counts = progress.counts
-    share = f"{taken / size:4.0%} | " if size else ""
-    parts = [f"{progress.read:,} read", f"{rate:,.0f}/s"]
+    parts = [f"{progress.read:,} read", f"{progress.read / seconds:,.0f}/s"]
+    if size:
+        parts.insert(0, f"{taken / size:4.0%}")
+    if size and taken:
+        left = max(0, round(seconds * (size - taken) / taken))
+        parts.append(f"ETA {left // 60}:{left % 60:02d}")
     parts += [
-        f"{label} {counts[name]:,}"
+        f"{label} {progress.counts[name]:,}"
         for name, label in (
             ("created", "new"),
             ("updated", "upd"),
@@ -44,10 +46,7 @@ def progress_line(progress: Progress, taken: int, size: int | None) -> str:
             ("rejected", "rej"),
         )
     ]
-    if size and taken:
-        left = max(0, round(seconds * (size - taken) / taken))
-        parts.append(f"ETA {left // 60}:{left % 60:02d}")
-    return share + " | ".join(parts)
+    return " | ".join(parts)
 
 
 class ProgressView:
@@ -63,7 +62,7 @@ class ProgressView:
         console = Console(file=stream, highlight=False)
         # rich knows of pipes, dumb terminals and NO_COLOR.
         if not is_quiet and console.is_interactive:
-            self._live = Live(Text("reading…"), console=console, refresh_per_second=10)
+            self._live = Live(_one_line("reading…"), console=console, refresh_per_second=10)
             self._live.start()
 
     def update(self, progress: Progress, taken: int) -> None:
@@ -71,7 +70,7 @@ class ProgressView:
             return
         line = progress_line(progress, taken, self.size)
         if self._live is not None:
-            self._live.update(Text(line))
+            self._live.update(_one_line(line))
             return
         tenth = taken * 10 // self.size if self.size else 0
         if time.monotonic() - self._last_time >= PLAIN_SECONDS or tenth > self._last_tenth:
@@ -82,6 +81,11 @@ class ProgressView:
     def close(self) -> None:
         if self._live is not None:
             self._live.stop()
+
+
+def _one_line(text: str) -> Text:
+    """Return a line that a narrow terminal cuts instead of folding it."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 class RejectsFile:
