@@ -234,18 +234,22 @@ class Command(BaseCommand):
             return FAILED
         return _exit_code(progress)
 
+    def _say(self, text: str) -> None:
+        """Tell something on the error stream that is no error, and so is not red."""
+        self.stderr.write(text, style_func=str)
+
     def _announce(
         self, intake: Intake, wanted: engine.Options, going_on: resume.ResumePoint | None
     ) -> None:
         size = intake.size
         amount = f"{size / 1e6:,.1f} MB" if size is not None else "size unknown"
         mode = "dry run, nothing is written" if wanted.dry_run else "writes"
-        self.stderr.write(
+        self._say(
             f"Source {wanted.source}: {len(intake.inputs):,} file(s), {amount}. "
             f"Database {_database()}; {mode}."
         )
         if going_on is not None:
-            self.stderr.write(
+            self._say(
                 f"Going on with run {going_on.run.pk} after record {going_on.record:,} of its "
                 f"file, byte {going_on.byte:,}; --resume never begins again."
             )

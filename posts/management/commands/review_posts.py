@@ -107,7 +107,7 @@ class Command(BaseCommand):
                 filters=filters,
                 undo_seconds=0,
                 on_chunk=lambda bulk: self.stderr.write(
-                    f"{bulk.changed:,} done, {bulk.skipped:,} did not fit"
+                    f"{bulk.changed:,} done, {bulk.skipped:,} did not fit", style_func=str
                 ),
             )
         except PermissionDenied as error:
