@@ -29,11 +29,11 @@ demo_environment = \
 # The tools that load Django need some secret; it protects nothing.
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
-.PHONY: help setup demo test test-long lint e2e screenshots check lock
+.PHONY: help setup demo test test-long lint e2e screenshots bench-import check lock
 
 help: ## list the tasks
 	@echo "make <task>, where <task> is one of:"
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 setup: ## build .venv from the locks and write a .env with a SECRET_KEY
 	$(bootstrap) base --env
@@ -74,6 +74,10 @@ e2e: ## drive the site in Chromium and check it for accessibility (ARGS=)
 screenshots: ## take docs/screenshots anew from a fresh demo
 	$(bootstrap) test
 	@$(bin)/python -m tests.e2e.screenshots
+
+bench-import: ## measure the import beside raw writes of the same rows (ARGS=--peers)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.import_bench $(ARGS)
 
 check: lint test e2e ## lint, test and e2e
 

@@ -1,0 +1,1 @@
+"""What `make bench-import` runs; nothing here is part of the site."""
