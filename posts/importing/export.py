@@ -29,10 +29,10 @@ def canonical_lines(*, with_statistics: bool = True) -> Iterator[bytes]:
 
     Two databases hold the same archive exactly when these bytes are equal. Three queries a page.
     """
-    for page in _pages():
+    for page in pages():
         posts = [identity.post for identity in page if identity.post is not None]
         decisions = _decisions([post.pk for post in posts])
-        tags = _editorial_tags([post.pk for post in posts])
+        tags = editorial_tags([post.pk for post in posts])
         for identity in page:
             yield _encode(_canonical(identity, decisions, tags, with_statistics)) + b"\n"
 
@@ -42,7 +42,7 @@ def import_lines(*, with_statistics: bool = True) -> Iterator[bytes]:
 
     The content is that of the live revision; importing it gives the same digest.
     """
-    for page in _pages():
+    for page in pages():
         for identity in page:
             if identity.post is None:
                 continue
@@ -58,7 +58,7 @@ def import_lines(*, with_statistics: bool = True) -> Iterator[bytes]:
             if len(identity.post.slug) <= SLUG_MAX:
                 line["slug"] = identity.post.slug
             if with_statistics:
-                line.update(_statistics(identity.post))
+                line.update(statistics_of(identity.post))
             yield _encode(line) + b"\n"
 
 
@@ -83,7 +83,8 @@ def one_moment() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def _statistics(post: Any) -> dict[str, Any]:
+def statistics_of(post: Any) -> dict[str, Any]:
+    """Return the imported numbers of a post that `pages` brought. No query."""
     found = post.statistics
     values = {
         "reading_time": found.imported_reading_time,
@@ -93,8 +94,11 @@ def _statistics(post: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _pages() -> Iterator[Sequence[ImportedPost]]:
-    """Yield identities by (source name, key); each page walks the index of the identity."""
+def pages() -> Iterator[Sequence[ImportedPost]]:
+    """Yield identities by (source name, key) with posts, revisions and numbers. A query a page.
+
+    Each page walks the index of the identity.
+    """
     for source in sorted(ImportSource.objects.all(), key=lambda source: source.name):
         rows = (
             ImportedPost.objects.filter(source=source)
@@ -125,7 +129,8 @@ def _decisions(post_ids: Sequence[int]) -> dict[int, list[dict[str, str]]]:
     return found
 
 
-def _editorial_tags(post_ids: Sequence[int]) -> dict[int, list[str]]:
+def editorial_tags(post_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return the names of editorial tags by post. One query."""
     found: dict[int, list[str]] = defaultdict(list)
     rows = PostTag.objects.filter(
         content_object_id__in=post_ids, origin=PostTag.Origin.EDITORIAL
@@ -162,5 +167,5 @@ def _canonical(
         "editorial_tags": sorted(tags[post.pk]),
     }
     if with_statistics:
-        line["statistics"] = _statistics(post)
+        line["statistics"] = statistics_of(post)
     return line
