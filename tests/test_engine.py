@@ -23,7 +23,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from posts import content, history, review, writing
-from posts.importing import batch, engine
+from posts.importing import batch, classification, engine, runs
 from posts.importing.export import canonical_lines
 from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival, Intake
@@ -839,7 +839,7 @@ def test_bad_record_stops_nothing_and_its_reject_says_everything():
     assert (reject.value, reject.is_retryable) == ("hard", False)
     assert reject.expected == "one of beginner, intermediate, advanced"
     assert reject.hint
-    assert reject.raw_digest == f"{batch.ENGINE_VERSION}:{hashlib.sha256(bad).hexdigest()}"
+    assert reject.raw_digest == f"{classification.ENGINE_VERSION}:{hashlib.sha256(bad).hexdigest()}"
     assert not ImportedPost.objects.filter(key="n-2").exists()
 
 
@@ -898,7 +898,7 @@ def test_odd_file_names_end_in_the_reject_and_not_in_a_crash(tmp_path):
 
 def let_pass(monkeypatch, key, **changes):
     """Make the validator wave one record through with values that no record may have."""
-    honest = batch.validate
+    honest = classification.validate
 
     def lenient(reader, raw):
         record, problems = honest(reader, raw)
@@ -914,7 +914,7 @@ def let_pass(monkeypatch, key, **changes):
             )
         return record, problems
 
-    monkeypatch.setattr(batch, "validate", lenient)
+    monkeypatch.setattr(classification, "validate", lenient)
 
 
 @pytest.fixture
@@ -1040,11 +1040,11 @@ def test_counts_of_a_batch_that_fails_at_its_end_are_not_told(monkeypatch):
 
 def test_names_of_a_lost_batch_are_forgotten(monkeypatch):
     writer = engine._Writer(engine.Options(source="notes"), (), None)
-    lost = [batch.arrived(one) for one in arrivals([note("n-1", **RICH)])]
-    again = [batch.arrived(one) for one in arrivals([note("n-2", **RICH)])]
+    lost = [classification.arrived(one) for one in arrivals([note("n-1", **RICH)])]
+    again = [classification.arrived(one) for one in arrivals([note("n-2", **RICH)])]
     for items in (lost, again):
         writer.look_up(items)
-        batch.classify(items)
+        classification.classify(items)
     with monkeypatch.context() as patch:
         patch.setattr(engine.ImportCheckpoint.objects, "create", lambda **values: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -1066,7 +1066,7 @@ def test_run_whose_source_was_taken_over_writes_nothing_more():
             source.fence, source.owner = other.fence, other
             source.save()
 
-    with pytest.raises(engine.SourceBusyError):
+    with pytest.raises(runs.SourceBusyError):
         run(
             arrivals(note(f"n-{number}") for number in range(6)),
             batch_size=2,
@@ -1092,7 +1092,7 @@ def abandoned_run(**more):
 def test_source_of_a_live_process_is_refused_with_its_name():
     held = abandoned_run()
 
-    with pytest.raises(engine.SourceBusyError, match=f"Run {held.owner_id} holds .*'notes'"):
+    with pytest.raises(runs.SourceBusyError, match=f"Run {held.owner_id} holds .*'notes'"):
         imported(note())
 
     assert ImportRun.objects.count() == 1
@@ -1121,7 +1121,7 @@ def test_source_held_on_another_host_is_judged_by_its_heartbeat(age_seconds, is_
     )
 
     if is_refused:
-        with pytest.raises(engine.SourceBusyError):
+        with pytest.raises(runs.SourceBusyError):
             imported(note())
     else:
         assert imported(note()) == {"created": 1}
@@ -1135,7 +1135,7 @@ def test_earlier_process_of_our_own_number_does_not_hold_a_source_for_good(age_s
     )
 
     if is_refused:
-        with pytest.raises(engine.SourceBusyError):
+        with pytest.raises(runs.SourceBusyError):
             imported(note())
     else:
         assert imported(note()) == {"created": 1}
@@ -1148,7 +1148,7 @@ def test_other_sources_are_not_held():
 
 
 def test_source_name_of_this_site_is_refused():
-    with pytest.raises(engine.ImportFailedError, match="'local'"):
+    with pytest.raises(runs.ImportFailedError, match="'local'"):
         imported(note(), source="local")
 
     assert not ImportSource.objects.exists()
@@ -1575,7 +1575,7 @@ def test_run_keeps_what_it_was_asked_and_who_asked():
     assert stored.options["batch_size"] == 1
     assert stored.options["publish"] is True
     assert stored.inputs == [{"file": "notes.jsonl", "size": 9}]
-    assert stored.engine_version == batch.ENGINE_VERSION
+    assert stored.engine_version == classification.ENGINE_VERSION
     assert [event.kind for event in stored.events.order_by("sequence")] == [
         "import started",
         "import complete",

@@ -804,7 +804,7 @@ def test_command_writes_and_replaces_a_folder_of_exports(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--count", "0", "--seed", "5"), "got '0', expected a whole number from 1"),
+        (("--count", "0", "--seed", "5"), "got '0', expected a whole number of 1 or more"),
         (("--count", "5", "--seed", "5", "--changed", "101"), "got '101', expected 0 to 100"),
         (("--count", "5", "--seed", "5", "--changed", "nan"), "got 'nan', expected 0 to 100"),
         (("--count", "5", "--seed", "5", "--format", "text-export"), "got no --out"),

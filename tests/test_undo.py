@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posts import content, history, review, writing
-from posts.importing import engine, erasure, resume, undo
+from posts.importing import engine, erasure, resume, runs, undo
 from posts.importing.export import canonical_lines
 from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival, Intake
@@ -626,7 +626,7 @@ def test_undo_waits_for_nobody_who_holds_the_source():
     other.save()
     ImportSource.objects.update(owner=other, heartbeat_at=other.started_at)
 
-    with pytest.raises(engine.SourceBusyError, match=f"Run {other.pk} holds"):
+    with pytest.raises(runs.SourceBusyError, match=f"Run {other.pk} holds"):
         undo.undo_run(run)
 
     assert Post.objects.count() == 1
@@ -638,7 +638,7 @@ def test_undo_whose_source_was_taken_over_writes_nothing_more():
     def take_over(progress):
         ImportSource.objects.update(fence=99)
 
-    with pytest.raises(engine.SourceBusyError, match="took the source over"):
+    with pytest.raises(runs.SourceBusyError, match="took the source .notes. over"):
         undo.undo_run(run, batch_size=2, on_batch=take_over)
 
     assert Post.objects.count() == 2

@@ -1,197 +1,33 @@
-"""One batch of records: classified against the identities, then written in bulk.
+"""One batch of classified records, written in bulk.
 
-In: raw records with their reader. Out: an outcome for each. Only new and changed posts are
-decoded; only their rows are written. The caller owns the transaction and the run's log.
+In: items with an outcome. Out: their rows, and outcomes decided again on what was locked. Only rows
+of new and changed posts are written. The caller owns the transaction and the run's log.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import msgspec
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import Max
 
 from posts import content, db, projection, slugs
-from posts.importing.intake import Arrival
-from posts.importing.records import RawRecord, Reader, Record, is_refused, validate
+from posts.importing.classification import (
+    CONVERGED,
+    CREATED,
+    HELD,
+    STATISTICS,
+    UNCHANGED,
+    UPDATED,
+    Item,
+    standings,
+)
 from posts.models import ImportedPost, ImportRun, Post, Revision, Slug, Statistics
 from posts.transitions import INITIAL_VISIBILITY
 
-#: Raised when the same bytes are to be read differently; unchanged records are then decoded again.
-ENGINE_VERSION = "1"
-
-CREATED = "created"
-UPDATED = "updated"
-STATISTICS = "statistics"
-UNCHANGED = "unchanged"
-HELD = "held"
-CONVERGED = "converged"
-TOMBSTONED = "tombstoned"
-FILTERED = "filtered"
-REJECTED = "rejected"
-
-#: What an import may do with a post that exists, by what is there (IMPORT.md 2.8, DATA-MODEL.md):
-#: (live content is a person's work, a person's proposal waits) -> outcome, pointers that move.
-OVERWRITE = {
-    (False, False): (UPDATED, ("live", "proposed")),
-    (True, False): (HELD, ("proposed",)),
-    (False, True): (HELD, ("waiting",)),
-    (True, True): (HELD, ("waiting",)),
-}
-
 _encode = msgspec.json.Encoder().encode
-
-
-class Identity(NamedTuple):
-    """What the identity table knows of a key."""
-
-    pk: int
-    post_id: int | None
-    base_revision_id: int | None
-    base_digest: str
-    record_digest: str
-    statistics_digest: str
-    is_tombstone: bool
-
-
-@dataclass(slots=True)
-class Item:
-    """A record on its way: where it stood, what it is, what became of it."""
-
-    reader: Reader | None
-    raw: RawRecord
-    file: int
-    key: str | None
-    record_digest: str
-    record: Record | None = None
-    digest: str = ""
-    statistics_digest: str = ""
-    #: List columns and encoded meta of the snapshot, made where the record is decoded.
-    columns: tuple[Any, ...] = ()
-    meta: str = ""
-    identity: Identity | None = None
-    outcome: str = ""
-    problems: list[content.Problem] = field(default_factory=list)
-
-    def begin_again(self) -> None:
-        """Forget what an attempt to write found; the bytes and the key stay."""
-        self.record, self.outcome, self.problems = None, "", []
-
-    def reject(self, problem: content.Problem) -> None:
-        self.problems.append(problem)
-        self.outcome = REJECTED
-
-
-def arrived(arrival: Arrival) -> Item:
-    """Return an item whose key and digest are known without decoding more than the key."""
-    raw, reader = arrival.raw, arrival.reader
-    item = Item(reader, raw, arrival.file, None, f"{ENGINE_VERSION}:{_sha256(raw.raw)}")
-    if is_refused(raw.problems) or reader is None:
-        item.problems = list(raw.problems)
-        item.outcome = REJECTED if raw.problems else FILTERED
-    else:
-        item.key = reader.key_of(raw)
-    return item
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def look_up(source_id: int, items: Sequence[Item]) -> None:
-    """Attach the identities. One query per 500 keys, answered by the identity index alone."""
-    keys = sorted({item.key for item in items if item.key})
-    found: dict[str, Identity] = {}
-    for chunk in db.chunked(keys):
-        rows = ImportedPost.objects.filter(source_id=source_id, key__in=chunk)
-        for key, *values in rows.values_list("key", "id", *Identity._fields[1:]):
-            found[key] = Identity._make(values)
-    for item in items:
-        item.identity = found.get(item.key) if item.key else None
-
-
-def classify(items: Sequence[Item]) -> None:
-    """Give each item an outcome, as far as the identity decides it; decode what may be new.
-
-    Touches no database, so that it can run beside the writing of the batch before.
-    An item left with outcome UPDATED differs from the last import; whether it may replace the
-    page is decided in `write` on locked posts.
-    """
-    for item in items:
-        if item.reader is None or item.outcome == REJECTED:
-            continue
-        identity = item.identity
-        if identity is not None and identity.record_digest == item.record_digest:
-            item.outcome = TOMBSTONED if identity.is_tombstone else UNCHANGED
-            continue
-        item.record, item.problems = validate(item.reader, item.raw)
-        if item.record is None:
-            item.outcome = REJECTED
-            continue
-        snapshot = item.record.snapshot
-        item.digest = content.digest(snapshot)
-        item.columns = projection.list_values(snapshot)
-        item.meta = _encode(snapshot.meta).decode()
-        item.statistics_digest = content.statistics_digest(item.record.statistics)
-        if identity is None:
-            item.outcome = CREATED
-        elif identity.is_tombstone:
-            item.outcome = TOMBSTONED
-        elif identity.base_digest != item.digest:
-            item.outcome = UPDATED
-        elif identity.statistics_digest != item.statistics_digest:
-            item.outcome = STATISTICS
-        else:
-            item.outcome = UNCHANGED
-
-
-class Standing(NamedTuple):
-    """What of a post decides whether an import may replace its page."""
-
-    live_digest: str
-    is_protected: bool
-    has_personal_proposal: bool
-
-    def judge(self, digest: str) -> tuple[str, tuple[str, ...]]:
-        """Return the outcome of a changed record and the pointers that move to it."""
-        if digest == self.live_digest:
-            return CONVERGED, ()
-        return OVERWRITE[self.is_protected, self.has_personal_proposal]
-
-
-def standings(post_ids: Sequence[int], *, lock: bool) -> dict[int, Standing]:
-    """Return how posts stand, locked in id order when they are to be written. Two queries."""
-    posts = Post.objects.filter(pk__in=post_ids).order_by("pk")
-    if lock:
-        posts = posts.select_for_update()
-    pointers = {
-        pk: (live, proposed, approved)
-        for pk, live, proposed, approved in posts.values_list(
-            "pk", "live_revision_id", "proposed_revision_id", "approved_revision_id"
-        )
-    }
-    wanted = {pk for live, proposed, _ in pointers.values() for pk in (live, proposed) if pk}
-    revisions = {
-        pk: (digest, origin)
-        for chunk in db.chunked(sorted(wanted))
-        for pk, digest, origin in Revision.objects.filter(pk__in=chunk).values_list(
-            "pk", "digest", "origin"
-        )
-    }
-    imported = Revision.Origin.IMPORT
-    return {
-        pk: Standing(
-            revisions[live][0],
-            live == approved or revisions[live][1] != imported,
-            proposed is not None and revisions[proposed][1] != imported,
-        )
-        for pk, (live, proposed, approved) in pointers.items()
-    }
 
 
 def write(

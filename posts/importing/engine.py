@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from posts import content, db, history, projection
-from posts.importing import batch
-from posts.importing.batch import Item, Standing
+from posts import content, db, projection
+from posts.importing import batch, classification, runs
+from posts.importing.classification import Item, Standing
 from posts.importing.intake import Arrival
 from posts.importing.resume import ResumePoint, chained
+from posts.importing.runs import ImportFailedError, SourceBusyError
 from posts.models import (
     ImportCheckpoint,
     ImportedPost,
@@ -60,20 +59,10 @@ REJECT = "reject"
 
 BATCH_SIZE = 1_000
 BATCH_BYTES = 16 * 2**20
-#: A run that gave no sign for this long may be taken over by another.
-HEARTBEAT_SECONDS = 60
 #: Pauses before a batch is tried again after a failure whose cause may pass.
 RETRY_SECONDS = (0.1, 0.4, 1.6, 6.4, 25.6)
 #: From this many new posts on the planner's statistics are refreshed after the run.
 ANALYZE_FROM = 5_000
-
-
-class ImportFailedError(Exception):
-    """A run that could not go on: what happened, whether it may be tried again, what to do."""
-
-
-class SourceBusyError(ImportFailedError):
-    """Another run holds the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +192,7 @@ def _batches(
     size = 0
     first_places: dict[bytes, str] = {}
     for arrival in islice(incoming, options.limit):
-        item = batch.arrived(arrival)
+        item = classification.arrived(arrival)
         if options.on_duplicate == REJECT and item.key:
             _refuse_duplicate(item, first_places)
         if items and (
@@ -256,7 +245,7 @@ def _classified(
                 yield _finished(ahead)
                 ahead = None
             writer.look_up(items)
-            coming = (items, beside.submit(batch.classify, items))
+            coming = (items, beside.submit(classification.classify, items))
             if ahead is not None:
                 yield _finished(ahead)
             ahead = coming
@@ -318,7 +307,7 @@ def _rejects(items: Sequence[Item]) -> list[Reject]:
             raw_digest=item.record_digest,
         )
         for item in items
-        if item.outcome == batch.REJECTED
+        if item.outcome == classification.REJECTED
         for problem in item.problems
         if problem.severity == "error"
     ]
@@ -341,7 +330,7 @@ class _Rehearsal:
     def look_up(self, items: Sequence[Item]) -> None:
         """Attach what the source knows of the keys, and what this run would have written."""
         if self.source_id is not None:
-            batch.look_up(self.source_id, items)
+            classification.look_up(self.source_id, items)
         for item in items:
             earlier = self.seen.get(_short(item.key)) if item.key else None
             if earlier is not None:
@@ -352,8 +341,8 @@ class _Rehearsal:
 
     def take(self, items: Sequence[Item]) -> list[Reject]:
         """Judge the changed ones as the real run does under its locks. Two queries."""
-        changed = [item for item in items if item.outcome == batch.UPDATED]
-        stored = batch.standings(
+        changed = [item for item in items if item.outcome == classification.UPDATED]
+        stored = classification.standings(
             [i.identity.post_id for i in changed if i.identity and i.identity.post_id], lock=False
         )
         for item in items:
@@ -361,12 +350,12 @@ class _Rehearsal:
                 continue
             earlier = self.seen.get(_short(item.key))
             standing = earlier[3] if earlier else None
-            if item.outcome == batch.UPDATED:
+            if item.outcome == classification.UPDATED:
                 if standing is None and item.identity and item.identity.post_id:
                     standing = stored[item.identity.post_id]
                 if standing is not None:
                     item.outcome, _ = standing.judge(item.digest)
-            if item.outcome in (batch.CREATED, batch.UPDATED):
+            if item.outcome in (classification.CREATED, classification.UPDATED):
                 standing = Standing(item.digest, False, False)
             self.seen[_short(item.key)] = (
                 item.digest,
@@ -383,7 +372,7 @@ class _Rehearsal:
         """Nothing was begun."""
 
 
-_NEW = batch.Identity(0, None, None, "", "", "", False)
+_NEW = classification.Identity(0, None, None, "", "", "", False)
 
 
 def _short(key: str) -> bytes:
@@ -405,11 +394,17 @@ class _Writer:
         self.batch = 0
         self.rejected = 0
         self.chain = going_on.chain if going_on else ""
-        self.run: ImportRun = _begin(options, inputs, by, parent=going_on.run if going_on else None)
+        self.run = runs.begin(
+            source_name=options.source,
+            options=options.as_json(),
+            inputs=inputs,
+            by=by,
+            parent=going_on.run if going_on else None,
+        )
 
     def look_up(self, items: Sequence[Item]) -> None:
         """Attach the identities of the source."""
-        batch.look_up(self.run.source_id, items)
+        classification.look_up(self.run.source_id, items)
 
     def take(self, items: Sequence[Item]) -> list[Reject]:
         """Write one classified batch; wait and try again when the cause of a failure may pass."""
@@ -443,14 +438,14 @@ class _Writer:
         for item in again:
             item.begin_again()
         self.look_up(again)
-        batch.classify(again)
+        classification.classify(again)
 
     def _write(self, items: Sequence[Item]) -> list[Reject]:
         """Write data, rejects, counts and checkpoint in one transaction; about 25 queries."""
         began = time.monotonic()
         now = timezone.now()
         with transaction.atomic():
-            self._hold_source(now)
+            runs.hold(self.run, now)
             batch.write(
                 items,
                 run=self.run,
@@ -461,16 +456,6 @@ class _Writer:
             rejects = _rejects(items)
             self._log(items, rejects, now, round((time.monotonic() - began) * 1000))
         return rejects
-
-    def _hold_source(self, now: dt.datetime) -> None:
-        held = ImportSource.objects.filter(
-            pk=self.run.source_id, fence=self.run.fence, owner=self.run
-        ).update(heartbeat_at=now)
-        if not held:
-            raise SourceBusyError(
-                f"Another run took the source {self.options.source!r} over from run {self.run.pk}. "
-                "Nothing of this batch was written. See that run before starting another."
-            )
 
     def _log(
         self, items: Sequence[Item], rejects: Sequence[Reject], now: dt.datetime, elapsed: int
@@ -519,74 +504,5 @@ class _Writer:
             self._close(ImportRun.State.FAILED, f"{type(error).__name__}: {error}"[:2000])
 
     def _close(self, state: str, message: str) -> None:
-        now = timezone.now()
-        with transaction.atomic():
-            self.run.state = state
-            self.run.message = message
-            self.run.finished_at = now
-            self.run.save(update_fields=["state", "message", "finished_at"])
-            ImportSource.objects.filter(pk=self.run.source_id, owner=self.run).update(owner=None)
-            counts = {name: getattr(self.run, name) for name in ("read", *OUTCOMES)}
-            history.append_to_run(self.run, f"import {state}", data=counts, now=now)
-
-
-def _begin(
-    options: Options,
-    inputs: Sequence[dict[str, Any]],
-    by: User | None,
-    parent: ImportRun | None = None,
-) -> ImportRun:
-    """Take the source and open a run. Raises `SourceBusyError` while another run is alive."""
-    now = timezone.now()
-    with transaction.atomic():
-        ImportSource.objects.get_or_create(name=options.source, defaults={"created_at": now})
-        source = ImportSource.objects.select_for_update().get(name=options.source)
-        if source.owner is not None and _is_alive(source.owner, source.heartbeat_at, now):
-            other = source.owner
-            raise SourceBusyError(
-                f"Run {other.pk} holds the source {source.name!r} since "
-                f"{other.started_at:%Y-%m-%d %H:%M:%S} UTC on host {other.host}, process "
-                f"{other.process}. Wait for it, or stop it and try again."
-            )
-        if source.owner is not None:
-            ImportRun.objects.filter(pk=source.owner.pk, state=ImportRun.State.RUNNING).update(
-                state=ImportRun.State.FAILED,
-                finished_at=now,
-                message="It gave no sign of life and another run took the source over.",
-            )
-        run = ImportRun.objects.create(
-            source=source,
-            parent=parent,
-            fence=source.fence + 1,
-            options=options.as_json(),
-            inputs=list(inputs),
-            engine_version=batch.ENGINE_VERSION,
-            started_by=by,
-            host=socket.gethostname(),
-            process=os.getpid(),
-            started_at=now,
-        )
-        source.fence, source.owner, source.heartbeat_at = run.fence, run, now
-        source.save(update_fields=["fence", "owner", "heartbeat_at"])
-        history.append_to_run(run, "import started", data={"fence": run.fence}, now=now, actor=by)
-    return run
-
-
-def _is_alive(run: ImportRun, heartbeat_at: dt.datetime | None, now: dt.datetime) -> bool:
-    """Say whether a run still works: by its process on this host, by its heartbeat elsewhere."""
-    if run.state != ImportRun.State.RUNNING:
-        return False
-    # Our own number was another process's before: in a container every import may be process 1.
-    if run.host == socket.gethostname() and run.process not in (None, os.getpid()):
-        return _process_exists(run.process)
-    return heartbeat_at is not None and now - heartbeat_at < dt.timedelta(seconds=HEARTBEAT_SECONDS)
-
-
-def _process_exists(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        counts = {name: getattr(self.run, name) for name in ("read", *OUTCOMES)}
+        runs.close(self.run, state, message=message, counts=counts)

@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from posts import content, counters, db, gate, history, projection
-from posts.importing import engine
+from posts.importing import runs
 from posts.models import (
     BulkAction,
     CounterDelta,
@@ -132,7 +132,7 @@ def _hold_sources(post_ids: Sequence[int], now: dt.datetime) -> None:
         .order_by("pk")
     )
     for source in sources:
-        if source.owner is not None and engine._is_alive(source.owner, source.heartbeat_at, now):
+        if source.owner is not None and runs.is_alive(source.owner, source.heartbeat_at, now):
             raise ErasureError(
                 f"Run {source.owner.pk} is importing from {source.name!r}. Nothing was erased. "
                 "Wait for it, or stop it, and try again."
@@ -260,7 +260,7 @@ def _others_run(now: dt.datetime, run: ImportRun | None) -> bool:
     return any(
         source.owner is not None
         and source.owner != run
-        and engine._is_alive(source.owner, source.heartbeat_at, now)
+        and runs.is_alive(source.owner, source.heartbeat_at, now)
         for source in sources
     )
 

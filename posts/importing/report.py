@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -20,6 +21,7 @@ from rich.text import Text
 from posts.content import shown
 from posts.importing.engine import OUTCOMES, Progress, Reject
 from posts.importing.records import Record
+from posts.importing.runs import ImportFailedError
 
 #: Seconds between two plain lines where no terminal shows one that moves.
 PLAIN_SECONDS = 10
@@ -100,17 +102,26 @@ class RejectsFile:
     def add(self, rejects: Sequence[Reject], run: int | None) -> None:
         if not rejects:
             return
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8")
-        for reject in rejects:
-            self._file.write(json.dumps(reject_line(reject, run), ensure_ascii=False) + "\n")
-        self._file.flush()
+        try:
+            if self._file is None:
+                self._file = self.path.open("w", encoding="utf-8")
+            for reject in rejects:
+                self._file.write(json.dumps(reject_line(reject, run), ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            kept = "" if run is None else "The rejects up to here are in the database. "
+            raise ImportFailedError(
+                f"The rejects file {self.path} cannot be written: {error.strerror}. {kept}When "
+                "the cause is gone, run the same command again; what is in the archive stays."
+            ) from error
         self.written += len(rejects)
         self.first += rejects[: REJECTS_SHOWN - len(self.first)]
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            # What cannot be written now could not be when it was added, and that was told.
+            with suppress(OSError):
+                self._file.close()
 
 
 def reject_line(reject: Reject, run: int | None) -> dict[str, Any]:

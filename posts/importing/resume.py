@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from posts.importing import batch
+from posts.importing import classification
 from posts.importing.intake import Arrival, Intake
 from posts.importing.records import Position
 from posts.models import ImportCheckpoint, ImportRun
@@ -97,7 +97,7 @@ def _difference(run: ImportRun, inputs: Sequence[dict[str, Any]], publish: bool)
         return "its inputs had other names, sizes or beginnings"
     if run.options.get("publish") != publish:
         return "it was called with another --publish"
-    if run.engine_version != batch.ENGINE_VERSION:
+    if run.engine_version != classification.ENGINE_VERSION:
         return "another version of the engine wrote it"
     return ""
 
@@ -126,7 +126,7 @@ def _moved(
         intake.start_after(before.file, at)
         chain = before.chain_digest
     for arrival in intake:
-        chain = chained(chain, [batch.arrived(arrival).record_digest])
+        chain = chained(chain, [classification.arrived(arrival).record_digest])
         if _is_at(arrival, last):
             if chain != last.chain_digest:
                 return None

@@ -2,7 +2,7 @@
 
 In: all versions of a post, its events in order, its pointers. Out: the pointers before the run's
 first version, or the reason why nobody can go back there. Imports leave no events of their own,
-but what they do is a rule (`batch.OVERWRITE`), so they can be followed again.
+but what they do is a rule (`classification.OVERWRITE`), so they can be followed again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from posts.importing.batch import OVERWRITE
+from posts.importing.classification import OVERWRITE
 from posts.models import Revision
 from posts.transitions import TRANSITIONS
 

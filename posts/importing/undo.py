@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from posts import db, history, review
-from posts.importing import engine, erasure
+from posts import db, review
+from posts.importing import erasure, runs
 from posts.importing.retrace import Keep, Past, Pointers, Version, judge
 from posts.models import (
     Event,
@@ -26,7 +26,6 @@ from posts.models import (
     ImportedPost,
     ImportReject,
     ImportRun,
-    ImportSource,
     Post,
     Revision,
 )
@@ -65,7 +64,7 @@ REASONS = {
 }
 
 
-class UndoError(engine.ImportFailedError):
+class UndoError(runs.ImportFailedError):
     """A run that cannot be undone: why, and what to do."""
 
 
@@ -155,7 +154,7 @@ def undo_run(
             writer.close(progress.state)
     except BaseException as error:
         progress.state = ImportRun.State.FAILED
-        if writer is not None and not isinstance(error, engine.SourceBusyError):
+        if writer is not None and not isinstance(error, runs.SourceBusyError):
             writer.close(progress.state, f"{type(error).__name__}: {error}"[:2000])
         raise
     finally:
@@ -253,12 +252,14 @@ class _Writer:
         self.batch = 0
         self.kept = 0
         self.chain = ""
-        options = engine.Options(source=parent.source.name, batch_size=batch_size)
         with transaction.atomic():
-            self.run = engine._begin(options, [], by, parent)
-            self.run.kind = ImportRun.Kind.UNDO
-            self.run.options = {"run": parent.pk, "batch_size": batch_size}
-            self.run.save(update_fields=["kind", "options"])
+            self.run = runs.begin(
+                source_name=parent.source.name,
+                kind=ImportRun.Kind.UNDO,
+                options={"run": parent.pk, "batch_size": batch_size},
+                by=by,
+                parent=parent,
+            )
             _let_nobody_go_on_with(parent)
 
     def take(self, post_ids: Sequence[int], progress: Progress) -> None:
@@ -272,7 +273,7 @@ class _Writer:
         began, now = time.monotonic(), timezone.now()
         try:
             with transaction.atomic():
-                self._hold_source(now)
+                runs.hold(self.run, now)
                 verdicts = _judged(self.parent, post_ids, lock=True)
                 if refusal:
                     verdicts = [
@@ -297,16 +298,6 @@ class _Writer:
         self.kept += len(kept)
         progress.names_removed += removed
         progress.add(verdicts, kept)
-
-    def _hold_source(self, now: dt.datetime) -> None:
-        held = ImportSource.objects.filter(
-            pk=self.run.source_id, fence=self.run.fence, owner=self.run
-        ).update(heartbeat_at=now)
-        if not held:
-            raise engine.SourceBusyError(
-                f"Another run took the source over from run {self.run.pk}. Nothing of this batch "
-                "was written. See that run before starting another."
-            )
 
     def _carry_out(self, verdicts: Sequence[Verdict], now: dt.datetime) -> int:
         """Erase and put back; return how many names nobody uses any more went with it."""
@@ -366,18 +357,9 @@ class _Writer:
         )
 
     def close(self, state: str, message: str = "") -> None:
-        now = timezone.now()
-        with transaction.atomic():
-            self.run.refresh_from_db(fields=["read", *COLUMNS.values()])
-            self.run.state = state
-            self.run.message = message
-            self.run.finished_at = now
-            self.run.save(update_fields=["state", "message", "finished_at"])
-            ImportSource.objects.filter(pk=self.run.source_id, owner=self.run).update(owner=None)
-            data = {name: getattr(self.run, column) for name, column in COLUMNS.items()}
-            history.append_to_run(
-                self.run, f"undo {state}", data={"undone": self.parent.pk, **data}, now=now
-            )
+        self.run.refresh_from_db(fields=["read", *COLUMNS.values()])
+        counts = {name: getattr(self.run, column) for name, column in COLUMNS.items()}
+        runs.close(self.run, state, message=message, counts={"undone": self.parent.pk, **counts})
 
 
 def _let_nobody_go_on_with(parent: ImportRun) -> None:

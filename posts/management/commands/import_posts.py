@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
-from posts.importing import batch, engine, report, resume
+from posts.importing import classification, engine, report, resume, runs
 from posts.importing.formats import READERS
 from posts.importing.intake import Intake
 from posts.importing.records import validate
+from posts.management.command_line import StopSignals, positive
 from posts.models import ImportRun, ImportSource
 
 HELP = """
@@ -70,12 +69,12 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--batch-size",
-            type=_positive,
+            type=positive,
             default=engine.BATCH_SIZE,
             metavar="N",
             help="records a transaction (default: %(default)s)",
         )
-        parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N records")
+        parser.add_argument("--limit", type=positive, metavar="N", help="stop after N records")
         parser.add_argument(
             "--on-duplicate",
             choices=[engine.SEQUENCE, engine.REJECT],
@@ -85,7 +84,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--expect",
-            type=_positive,
+            type=positive,
             metavar="N",
             help="fail when the input holds another number of records, such as one that was cut",
         )
@@ -106,7 +105,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--show",
-            type=_positive,
+            type=positive,
             metavar="N",
             help="print the first N records as they are understood, and write nothing",
         )
@@ -187,7 +186,7 @@ class Command(BaseCommand):
             view.update(progress, intake.taken)
 
         try:
-            with _Signals() as signals:
+            with StopSignals() as signals:
                 progress = engine.run_import(
                     intake,
                     options=wanted,
@@ -197,10 +196,10 @@ class Command(BaseCommand):
                     on_rejects=rejects.add,
                     should_stop=lambda: signals.was_asked,
                 )
-        except engine.SourceBusyError as error:
+        except runs.SourceBusyError as error:
             self.stderr.write(str(error))
             return BUSY
-        except engine.ImportFailedError as error:
+        except runs.ImportFailedError as error:
             raise CommandError(str(error)) from error
         except (DatabaseError, OSError) as error:
             raise CommandError(
@@ -220,7 +219,7 @@ class Command(BaseCommand):
                 source=wanted.source,
                 rejects_file=rejects_file,
                 is_dry_run=wanted.dry_run,
-                version=batch.ENGINE_VERSION,
+                version=classification.ENGINE_VERSION,
             )
             self.stdout.write(json.dumps(summary))
         else:
@@ -320,16 +319,6 @@ def _source(text: str) -> str:
     return text
 
 
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return number
-
-
 def _resume(text: str) -> str:
     if text in (resume.AUTO, resume.NEVER) or text.isdecimal():
         return text
@@ -348,30 +337,3 @@ def _limit(text: str) -> tuple[int | None, float | None]:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is neither a number of records nor a share as 2%")
-
-
-class _Signals:
-    """The first SIGINT or SIGTERM asks to stop after the batch; the second stops at once."""
-
-    def __init__(self) -> None:
-        self.was_asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        except ValueError:
-            # Outside the main thread nobody can send a signal.
-            self._before = {}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.was_asked:
-            raise KeyboardInterrupt
-        self.was_asked = True
-        sys.stderr.write("\nStopping after this batch; once more stops at once.\n")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from posts.content import shown
 from posts.importing.engine import OUTCOMES
 from posts.importing.undo import COLUMNS
-from posts.management.commands.import_posts import _positive
+from posts.management.command_line import positive
 from posts.models import ImportCheckpoint, ImportReject, ImportRun, ImportSource
 
 HELP = """
@@ -45,11 +45,11 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("run", nargs="?", type=_positive, metavar="RUN", help="tell this one")
+        parser.add_argument("run", nargs="?", type=positive, metavar="RUN", help="tell this one")
         parser.add_argument("--source", metavar="NAME", help="runs of this source only")
         parser.add_argument(
             "--limit",
-            type=_positive,
+            type=positive,
             default=LIMIT,
             metavar="N",
             help="the N newest runs (default: %(default)s)",

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from posts.importing import engine, undo
-from posts.management.commands.import_posts import _positive, _Signals
+from posts.importing import runs, undo
+from posts.management.command_line import StopSignals, positive
 from posts.models import ImportRun
 
 HELP = """
@@ -49,11 +49,11 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=_positive, metavar="RUN", help="number of an import run")
+        parser.add_argument("run", type=positive, metavar="RUN", help="number of an import run")
         parser.add_argument("--dry-run", action="store_true", help="judge only, write nothing")
         parser.add_argument(
             "--batch-size",
-            type=_positive,
+            type=positive,
             default=undo.BATCH_SIZE,
             metavar="N",
             help="revisions a transaction (default: %(default)s)",
@@ -79,7 +79,7 @@ class Command(BaseCommand):
                 )
 
         try:
-            with _Signals() as signals:
+            with StopSignals() as signals:
                 progress = undo.undo_run(
                     parent,
                     dry_run=options["dry_run"],
@@ -87,10 +87,10 @@ class Command(BaseCommand):
                     on_batch=on_batch,
                     should_stop=lambda: signals.was_asked,
                 )
-        except engine.SourceBusyError as error:
+        except runs.SourceBusyError as error:
             self.stderr.write(str(error))
             sys.exit(BUSY)
-        except engine.ImportFailedError as error:
+        except runs.ImportFailedError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(_summary(progress, is_dry_run=options["dry_run"])))

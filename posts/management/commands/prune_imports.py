@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from posts.importing import retention
-from posts.management.commands.import_posts import _positive
+from posts.management.command_line import positive
 from posts.models import ImportCheckpoint, ImportReject
 
 HELP = """
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
 
 def _days(text: str) -> int:
-    days = _positive(text)
+    days = positive(text)
     if days > 36_500:
         raise argparse.ArgumentTypeError(f"{text} days; expected at most 36500")
     return days

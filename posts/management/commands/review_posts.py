@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from posts import review
 from posts.content import DIFFICULTIES
+from posts.management.command_line import positive
 from posts.models import Decision, Post
 from posts.transitions import TRANSITIONS, ReviewError
 
@@ -58,7 +59,7 @@ class Command(BaseCommand):
         filters.add_argument("--difficulty", choices=DIFFICULTIES)
         filters.add_argument("--visibility", choices=Post.Visibility.values)
         filters.add_argument("--key", action="append", help="key at the source; may be repeated")
-        filters.add_argument("--limit", type=_positive, metavar="N", help="the N oldest that fit")
+        filters.add_argument("--limit", type=positive, metavar="N", help="the N oldest that fit")
         filters.add_argument("--all", action="store_true", help="every post, without a filter")
         parser.add_argument("--yes", action="store_true", help="do it")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -134,12 +135,6 @@ class Command(BaseCommand):
             f"{' and '.join(wanted)}: {done.changed:,} posts, {done.skipped:,} did not fit, "
             f"{seconds:,.1f} s, {rate:,.0f} posts a second."
         )
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
 
 
 def _refuse_impossible(actions: list[str], by: User, reason: str) -> None:

@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from posts.importing.synthesizer import output
 from posts.importing.synthesizer.articles import Article, synthesize
+from posts.management.command_line import positive
 
 USAGE_EXIT_CODE = 2
 
@@ -34,9 +35,9 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--count", type=_positive, required=True, help="posts to make")
+        parser.add_argument("--count", type=positive, required=True, help="posts to make")
         parser.add_argument("--seed", type=int, required=True, help="which archive to make")
-        parser.add_argument("--start", type=_positive, default=1, help="number of the first post")
+        parser.add_argument("--start", type=positive, default=1, help="number of the first post")
         parser.add_argument(
             "--out",
             type=Path,
@@ -120,12 +121,6 @@ class Command(BaseCommand):
             f"posts_per_second={report.posts / seconds:.0f}",
             style_func=str,
         )
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1")
-    return int(text)
 
 
 def _percent(text: str) -> float:
