@@ -593,12 +593,10 @@ def test_import_does_not_go_on_with_a_run_that_was_undone(tmp_path, undone_first
     path = tmp_path / "notes.jsonl"
     path.write_text("".join(json.dumps(note(f"k-{n}")) + "\n" for n in range(6)))
 
-    def import_file(stop_after=99):
+    def import_file(stop_after=99, wanted=resume.AUTO):
         intake = Intake([str(path)])
         inputs = intake.description()
-        point = resume.resumed(
-            intake, source="notes", inputs=inputs, publish=False, wanted=resume.AUTO
-        )
+        point = resume.resumed(intake, source="notes", inputs=inputs, publish=False, wanted=wanted)
         written = []
         return engine.run_import(
             intake,
@@ -614,6 +612,8 @@ def test_import_does_not_go_on_with_a_run_that_was_undone(tmp_path, undone_first
     assert (first.state, second.state, second.parent_id) == ("stopped", "stopped", first.pk)
 
     undone(first if undone_first else second)
+    with pytest.raises(resume.CannotResumeError, match="an undo took back what it brought"):
+        import_file(wanted=str(second.pk))
     import_file()
 
     assert ImportedPost.objects.count() == 6
@@ -638,7 +638,7 @@ def test_undo_whose_source_was_taken_over_writes_nothing_more():
     def take_over(progress):
         ImportSource.objects.update(fence=99)
 
-    with pytest.raises(runs.SourceBusyError, match="took the source .notes. over"):
+    with pytest.raises(runs.SourceBusyError, match=r"took the source .notes. over"):
         undo.undo_run(run, batch_size=2, on_batch=take_over)
 
     assert Post.objects.count() == 2

@@ -61,6 +61,8 @@ def resumed(
     checkpoints = _last_two(run)
     if not reason and not checkpoints:
         reason = "it ended before its first batch was written"
+    if not reason and not checkpoints[0].chain_digest:
+        reason = "an undo took back what it brought"
     if not reason:
         point = _moved(intake, run, checkpoints)
         if point is not None:
