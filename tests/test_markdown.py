@@ -145,13 +145,13 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_hostile_sizes_render_within_a_second(name):
+def test_hostile_sizes_do_not_cost_the_square_of_their_length(name):
     started = time.process_time()
 
     markdown.render(BOMBS[name], images=[PICSUM], policy=POLICY)
 
-    # Seconds of processor time, so that a busy machine is not a failure.
-    assert time.process_time() - started < 1.5
+    # Seconds of processor time. The slowest take about one; the square would take minutes.
+    assert time.process_time() - started < 5
 
 
 def test_links_are_marked_nofollow_noopener():
