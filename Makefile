@@ -5,6 +5,7 @@
 
 PORT ?= 8000
 POSTS ?= 500
+ROUNDS ?= 20
 
 # The environment's own Python runs the bootstrap once it exists; before that, the first that runs.
 # Being on the PATH is not enough: the shim of a version manager can be there and fail.
@@ -29,11 +30,11 @@ demo_environment = \
 # The tools that load Django need some secret; it protects nothing.
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
-.PHONY: help setup demo test test-long lint e2e screenshots bench-import check lock
+.PHONY: help setup demo test test-long lint e2e screenshots bench-import torture-import check lock
 
 help: ## list the tasks
 	@echo "make <task>, where <task> is one of:"
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: ## build .venv from the locks and write a .env with a SECRET_KEY
 	$(bootstrap) base --env
@@ -78,6 +79,10 @@ screenshots: ## take docs/screenshots anew from a fresh demo
 bench-import: ## measure the import beside raw writes of the same rows (ARGS=--peers)
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.import_bench $(ARGS)
+
+torture-import: ## kill, cut off and fill up imports; compare with undisturbed ones (ROUNDS=, ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.torture --rounds $(ROUNDS) $(ARGS)
 
 check: lint test e2e ## lint, test and e2e
 

@@ -10,9 +10,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from posts import db
-from posts.importing import batch, engine
+from posts.importing import batch, engine, runs
 from posts.importing.intake import Intake
-from posts.models import ImportCheckpoint, ImportReject, ImportRun, Post
+from posts.models import ImportCheckpoint, ImportReject, ImportRun, ImportSource, Post
 
 TOTAL = 12
 BATCH = 5
@@ -147,3 +147,22 @@ def test_connection_that_the_server_ends_in_a_batch_is_replaced(path, monkeypatc
     monkeypatch.setattr(batch, "write", killed)
 
     assert_whole(run(path))
+
+
+@pytest.mark.django_db
+def test_run_that_was_taken_over_behind_its_last_batch_writes_nothing_more(path):
+    def take_over(progress):
+        if progress.read == TOTAL:
+            ImportSource.objects.update(owner=None, fence=2)
+            ImportRun.objects.update(state=ImportRun.State.FAILED, message="taken over")
+
+    with pytest.raises(runs.SourceBusyError):
+        engine.run_import(
+            Intake([path]),
+            options=engine.Options(source="notes", batch_size=BATCH),
+            on_batch=take_over,
+        )
+
+    stored = ImportRun.objects.get()
+    assert (stored.state, stored.message) == ("failed", "taken over")
+    assert list(stored.events.values_list("kind", flat=True)) == ["import started"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from posts.importing import engine, export, resume
 from posts.importing.intake import Intake
@@ -242,3 +242,20 @@ def test_command_says_that_it_goes_on(tmp_path, capsys, monkeypatch):
     assert ended.value.code == 4
     assert f"Going on with run {first.pk} after record 8 of its file" in err.getvalue()
     assert ImportSource.objects.get().owner is None
+
+
+def test_full_disk_under_the_rejects_file_ends_with_a_message_and_can_be_gone_on_with(tmp_path):
+    path = written(tmp_path / "notes.jsonl", lines())
+    wanted = {"source": "notes", "batch_size": BATCH, "stdout": io.StringIO()}
+
+    with pytest.raises(CommandError, match=r"/dev/full.*No space left.*in the database"):
+        call_command("import_posts", path, rejects="/dev/full", stderr=io.StringIO(), **wanted)
+
+    assert ImportRun.objects.get().state == ImportRun.State.FAILED
+    assert list(ImportReject.objects.values_list("line", flat=True)) == [4]
+    rejects = str(tmp_path / "rejects.jsonl")
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_posts", path, rejects=rejects, stderr=io.StringIO(), **wanted)
+    assert ended.value.code == 4
+    assert Post.objects.count() == 20
+    assert sorted(ImportReject.objects.values_list("line", flat=True)) == [4, 11, 18]

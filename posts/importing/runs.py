@@ -97,14 +97,22 @@ def hold(run: ImportRun, now: dt.datetime) -> None:
 
 
 def close(run: ImportRun, state: str, *, message: str, counts: Mapping[str, Any]) -> None:
-    """End a run: its state, its last event, and the source free for others. Five queries."""
+    """End a run: its state, its last event, and the source free for others. Five queries.
+
+    Raises `SourceBusyError` when the source is another run's by now; nothing is written then.
+    """
     now = timezone.now()
     with transaction.atomic():
+        freed = ImportSource.objects.filter(pk=run.source_id, fence=run.fence, owner=run)
+        if not freed.update(owner=None):
+            raise SourceBusyError(
+                f"Another run took the source {run.source.name!r} over from run {run.pk} before it "
+                "could end. Its batches are in the archive; see the other run."
+            )
         run.state = state
         run.message = message
         run.finished_at = now
         run.save(update_fields=["state", "message", "finished_at"])
-        ImportSource.objects.filter(pk=run.source_id, owner=run).update(owner=None)
         history.append_to_run(run, f"{run.kind} {state}", data=counts, now=now)
 
 
