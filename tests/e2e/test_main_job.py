@@ -107,3 +107,26 @@ def test_an_article_reads_without_scripts(demo: Demo, browser: Browser) -> None:
     expect(box.get_by_text("alphanode post meta")).to_be_visible()
     expect(page.get_by_role("heading", name="Similar posts")).to_be_visible()
     context.close()
+
+
+@pytest.mark.parametrize("width", [480, 794, 1100])
+def test_paper_has_one_column_and_every_group_of_the_meta_box(
+    demo: Demo, browser: Browser, width: int
+) -> None:
+    # At 794 px, the width of A4, the columns of a screen left the title one letter wide.
+    context = browser.new_context(viewport={"width": width, "height": 1123})
+    page = context.new_page()
+    page.goto(demo.url)
+    page.locator("main a.entry-link").first.click()
+
+    page.emulate_media(media="print")
+
+    for part in ("main h1", ".note-text", "aside.meta-box"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["width"] > 0.8 * width, part
+    for row in page.locator("aside.meta-box dd").all():
+        assert row.is_visible()
+    assert not any(button.is_visible() for button in page.locator("button").all())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
