@@ -6,6 +6,7 @@ what it holds and what is expected. Each reader fails on a wrong value; none gue
 """
 
 import re
+from email.utils import parseaddr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,11 +19,15 @@ TRUE_WORDS = ("1", "on", "true", "yes")
 FALSE_WORDS = ("0", "off", "false", "no")
 
 DATABASE_ENGINES = {
-    "sqlite": "django.db.backends.sqlite3",
+    "sqlite": "alphanode.sqlite3",
     "postgres": "django.db.backends.postgresql",
     "postgresql": "django.db.backends.postgresql",
 }
 IN_MEMORY = ":memory:"
+
+#: Of the parser's schemes those that say plainly how the connection is protected.
+EMAIL_SCHEMES = ("consolemail", "smtp", "smtp+tls", "smtp+ssl")
+EMAIL_ADDRESS = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+")
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
@@ -185,6 +190,44 @@ def read_database(name: str, *, default: str, root: Path) -> dict[str, Any]:
     if scheme == "sqlite" and database["NAME"] != IN_MEMORY:
         database["NAME"] = str(root / database["NAME"])
     return database
+
+
+def read_email_url(name: str, *, default: str) -> dict[str, Any]:
+    """Return Django's EMAIL_ settings: how mail leaves, `consolemail://` being the terminal."""
+    raw = read_raw(name)
+    text = default if raw is None else raw.strip()
+    expected = (
+        "smtp+tls://USER:PASSWORD@HOST:587, smtp+ssl://USER:PASSWORD@HOST:465, smtp://HOST:25 or "
+        "consolemail://"
+    )
+    try:
+        parts = urlsplit(text)
+        is_complete = parts.scheme in EMAIL_SCHEMES and "://" in text and parts.port != 0
+        if not is_complete or (parts.scheme != "consolemail" and not parts.hostname):
+            refuse(name, repr(without_password(text)), expected)
+        found: dict[str, Any] = environ.Env.email_url_config(text)
+    except ValueError:
+        refuse(name, repr(without_password(text)), expected)
+    ports = {"smtp+tls": 587, "smtp+ssl": 465}
+    return {
+        "EMAIL_BACKEND": found["EMAIL_BACKEND"],
+        "EMAIL_HOST": found["EMAIL_HOST"] or "",
+        "EMAIL_PORT": found["EMAIL_PORT"] or ports.get(parts.scheme, 25),
+        "EMAIL_HOST_USER": found["EMAIL_HOST_USER"] or "",
+        "EMAIL_HOST_PASSWORD": found["EMAIL_HOST_PASSWORD"] or "",
+        "EMAIL_USE_TLS": found.get("EMAIL_USE_TLS", False),
+        "EMAIL_USE_SSL": found.get("EMAIL_USE_SSL", False),
+    }
+
+
+def read_email_address(name: str, *, default: str) -> str:
+    """Return the address that mail comes from, plain or as `Name <address>`."""
+    raw = read_raw(name)
+    text = default if raw is None else raw.strip()
+    _, address = parseaddr(text)
+    if not EMAIL_ADDRESS.fullmatch(address) or not text.isprintable():
+        refuse(name, repr(text), "an address like notes@example.org or Notes <notes@example.org>")
+    return text
 
 
 def without_password(url: str) -> str:

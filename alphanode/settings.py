@@ -55,6 +55,18 @@ IMAGE_PLACEHOLDER = env.read_switch("IMAGE_PLACEHOLDER", default=False)
 # How long a reviewer can take back a decision before it takes effect; 0 means no time at all.
 REVIEW_UNDO_SECONDS = env.read_whole_number("REVIEW_UNDO_SECONDS", default=10, minimum=0)
 
+# On: a reviewer may approve what they wrote, restored or merged themselves.
+REVIEW_OWN_WORK = env.read_switch("REVIEW_OWN_WORK", default=False)
+
+# How mail leaves: by default it is written to the terminal.
+email = env.read_email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = email["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = email["EMAIL_HOST"], email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = email["EMAIL_HOST_USER"], email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = email["EMAIL_USE_TLS"], email["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.read_email_address("EMAIL_FROM", default="alphanode@localhost")
+
 
 # --- Application ----------------------------------------------------------------------------------
 
@@ -85,6 +97,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "posts.actors.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -132,7 +145,9 @@ database = env.read_database(
 )
 database_options = database.setdefault("OPTIONS", {})
 
-if database["ENGINE"] == "django.db.backends.sqlite3":
+if database["ENGINE"] == "alphanode.sqlite3":
+    # What Django's own backend does by itself; tools that know it by name have to be told.
+    database.setdefault("TEST", {})["NAME"] = ":memory:"
     # A transaction takes the write lock when it begins. Taking it later, at the first write, fails
     # at once with "database is locked" when another writer came between, without waiting for the
     # timeout.
@@ -272,6 +287,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# The link in a mail that sets a new password.
+PASSWORD_RESET_TIMEOUT = 2 * 60 * 60  # seconds
 
 # Limits of what a request may send. The longest body is an article; the most fields are an admin
 # list with every row ticked, three to a row.

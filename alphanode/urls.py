@@ -2,9 +2,10 @@
 
 from django.urls import include, path
 
-from posts.admin import site
+from posts.admin import people, site
 
 urlpatterns = [
+    path("admin/", include(people.reset_urls)),
     path("admin/", site.urls),
     path("", include("posts.urls")),
 ]

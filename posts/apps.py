@@ -1,4 +1,4 @@
-"""The one application of the project; registers the system checks when it is ready."""
+"""The one application of the project; registers checks and watches accounts when it is ready."""
 
 from django.apps import AppConfig
 
@@ -7,4 +7,6 @@ class PostsConfig(AppConfig):
     name = "posts"
 
     def ready(self) -> None:
-        from posts import checks  # noqa: F401  (registers the system checks)
+        from posts import accounts, checks  # noqa: F401  (registers the system checks)
+
+        accounts.watch()

@@ -69,9 +69,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: What could break a line or the reading order of a report.
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSHOWABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _short_repr = reprlib.Repr()
 _short_repr.maxstring = _short_repr.maxother = _short_repr.maxlong = 200
+
+
+def escaped(text: str) -> str:
+    """Return a text without anything that could break a line or steer a terminal."""
+    return _UNSHOWABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def shown(value: object) -> str:
@@ -80,7 +87,7 @@ def shown(value: object) -> str:
         return f"an integer of {value.bit_length():,} bits"  # Python refuses to spell it out
     # repr() of deeply nested values fails and of huge ones takes long; reprlib stops early.
     text = value if isinstance(value, str) else _short_repr.repr(value)
-    return _UNSHOWABLE.sub(lambda match: ascii(match[0])[1:-1], text[:200])[:200]
+    return escaped(text[:200])[:200]
 
 
 class Entity(msgspec.Struct, frozen=True):
@@ -282,7 +289,7 @@ def reading_minutes(snapshot: Snapshot) -> int:
     return max(1, -(-words // READING_SPEED))
 
 
-class TagName(msgspec.Struct, frozen=True):
+class TagName(msgspec.Struct, frozen=True, array_like=True):
     """A tag of the site as a snapshot asks for it: normalised name and kind."""
 
     name: str

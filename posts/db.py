@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from django.db import (
     DatabaseError,
     InterfaceError,
@@ -21,7 +22,13 @@ from django.db import (
 from django.db.migrations.operations.base import Operation
 
 #: Tables whose rows never change; the triggers refuse UPDATE always and DELETE outside `erasing`.
-IMMUTABLE_TABLES = ("posts_revision", "posts_decision", "posts_event")
+IMMUTABLE_TABLES = (
+    "posts_revision",
+    "posts_decision",
+    "posts_event",
+    "posts_erasedevent",
+    "posts_seal",
+)
 
 #: SQLite refuses statements with more parameters than it was built for; look-ups stay far below.
 LOOKUP_CHUNK = 500
@@ -32,6 +39,14 @@ def is_postgresql() -> bool:
 
 
 # --- Rows in bulk -----------------------------------------------------------------------------
+
+
+def batch_size() -> int:
+    """Return how many records an import writes in one transaction unless told otherwise.
+
+    SQLite has one writer at a time, and an editor's save waits for the whole transaction.
+    """
+    return 1_000 if is_postgresql() else 200
 
 
 def allocate_ids(model: type[models.Model], count: int) -> list[int]:
@@ -46,7 +61,9 @@ def allocate_ids(model: type[models.Model], count: int) -> list[int]:
     with connection.cursor() as cursor:
         if is_postgresql():
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+                "WITH sequence AS MATERIALIZED "
+                "(SELECT pg_get_serial_sequence(%s, 'id')::regclass AS id) "
+                "SELECT nextval(sequence.id) FROM sequence, generate_series(1, %s)",
                 [table, count],
             )
             return [row[0] for row in cursor.fetchall()]
@@ -84,39 +101,145 @@ def insert_rows(
         )
 
 
+def insert_missing(
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    **constants: str,
+) -> None:
+    """Insert rows of texts, leaving out those that a unique constraint knows already.
+
+    `constants` are columns with the same text in every row. At most one statement, with one
+    parameter however many the rows are. A row that another transaction inserts meanwhile is
+    waited for.
+    """
+    if not rows:
+        return
+    quote = connection.ops.quote_name
+    names = [quote(_field(model, name).column) for name in (*fields, *constants)]
+    rows_of, item = (
+        ("json_array_elements(%s::json)", "value ->> {}")
+        if is_postgresql()
+        else ("json_each(%s)", "json_extract(value, '$[{}]')")
+    )
+    values = [*(item.format(number) for number in range(len(fields))), *(["%s"] * len(constants))]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(names)}) "  # noqa: S608
+            f"SELECT {', '.join(values)} FROM {rows_of} WHERE true "
+            "ON CONFLICT DO NOTHING",
+            [*constants.values(), _json(rows)],
+        )
+
+
+def primary_keys(
+    model: type[models.Model], field: str, values: Sequence[str]
+) -> list[tuple[str, int]]:
+    """Return (value, primary key) of the rows whose unique text is one of these.
+
+    At most one statement, with one parameter however many the values are.
+    """
+    if not values:
+        return []
+    quote = connection.ops.quote_name
+    column = quote(_field(model, field).column)
+    wanted = (
+        "= ANY(ARRAY(SELECT json_array_elements_text(%s::json)))"
+        if is_postgresql()
+        else "IN (SELECT value FROM json_each(%s))"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {column}, {quote(_field(model, 'pk').column)} "  # noqa: S608
+            f"FROM {quote(model._meta.db_table)} WHERE {column} {wanted}",
+            [_json(values)],
+        )
+        return cursor.fetchall()
+
+
+def rows_by_text(
+    model: type[models.Model],
+    fields: Sequence[str],
+    *,
+    within: tuple[str, int],
+    field: str,
+    values: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    """Return the values of `fields` of rows with a text of `values`, within one other row's.
+
+    For a unique index on (`within`, `field`), which is walked once a value whatever the planner
+    believes of the table: while an import fills it, its statistics are those of an empty one, and a
+    list of values would be searched for in the whole table. One statement with two parameters.
+    """
+    if not values:
+        return []
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    listed = ", ".join(f"found.{quote(_field(model, name).column)}" for name in fields)
+    scope, wanted = quote(_field(model, within[0]).column), quote(_field(model, field).column)
+    statement = (
+        f"SELECT {listed} FROM json_array_elements_text(%s::json) AS given(value) "  # noqa: S608
+        f"JOIN LATERAL (SELECT * FROM {table} WHERE {scope} = %s AND {wanted} = given.value "
+        "LIMIT 1) AS found ON true"
+        if is_postgresql()
+        else f"SELECT {listed} FROM json_each(%s) AS given "  # noqa: S608
+        f"CROSS JOIN {table} AS found ON found.{scope} = %s AND found.{wanted} = given.value"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [_json(values), within[1]])
+        return cursor.fetchall()
+
+
+def delete_rows(model: type[models.Model], keys: Sequence[int]) -> None:
+    """Delete rows by primary key, without looking at what refers to them. At most one statement."""
+    if not keys:
+        return
+    quote = connection.ops.quote_name
+    wanted = (
+        "= ANY(ARRAY(SELECT json_array_elements_text(%s::json)::bigint))"
+        if is_postgresql()
+        else "IN (SELECT value FROM json_each(%s))"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {quote(model._meta.db_table)} "  # noqa: S608
+            f"WHERE {quote(_field(model, 'pk').column)} {wanted}",
+            [_json(keys)],
+        )
+
+
 def update_rows(
     model: type[models.Model], key: str, fields: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
     """Update rows by key; each row is the key's value and then the values of `fields`.
 
-    PostgreSQL: one COPY into a temporary table and one set-based UPDATE. SQLite: one prepared
-    statement for all rows.
+    At most one statement. PostgreSQL takes the rows as one parameter, so that nothing is created
+    in its catalogue for a batch; JSON columns come as their encoded text on both databases.
     """
     if not rows:
         return
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     columns = [_field(model, name) for name in (key, *fields)]
-    names = [quote(column.column) for column in columns]
+    columns_of = [column.column for column in columns]
+    names = [quote(name) for name in columns_of]
     with connection.cursor() as cursor:
         if is_postgresql():
-            listed = ", ".join(names)
-            cursor.execute(
-                f"CREATE TEMP TABLE changed ON COMMIT DROP AS "  # noqa: S608
-                f"SELECT {listed} FROM {table} WITH NO DATA"
+            types = [
+                "text" if isinstance(column, models.JSONField) else column.db_type(connection)
+                for column in columns
+            ]
+            listed = ", ".join(f"{n} {kind}" for n, kind in zip(names, types, strict=True))
+            assigned = ", ".join(
+                f"{name} = changed.{name}{'::jsonb' * isinstance(column, models.JSONField)}"
+                for name, column in zip(names[1:], columns[1:], strict=True)
             )
-            with (
-                connection.wrap_database_errors,
-                cursor.copy(f"COPY changed ({listed}) FROM STDIN") as copy,
-            ):
-                for row in rows:
-                    copy.write_row(row)
-            assigned = ", ".join(f"{name} = changed.{name}" for name in names[1:])
             cursor.execute(
-                f"UPDATE {table} SET {assigned} FROM changed "  # noqa: S608
-                f"WHERE {table}.{names[0]} = changed.{names[0]}"
+                f"UPDATE {table} SET {assigned} "  # noqa: S608
+                f"FROM json_to_recordset(%s::json) AS changed ({listed}) "
+                f"WHERE {table}.{names[0]} = changed.{names[0]}",
+                [_json([dict(zip(columns_of, row, strict=True)) for row in rows])],
             )
-            cursor.execute("DROP TABLE changed")
             return
         assigned = ", ".join(f"{name} = %s" for name in names[1:])
         cursor.executemany(
@@ -125,7 +248,14 @@ def update_rows(
         )
 
 
+def _json(value: Any) -> str:
+    """Return many rows as the one parameter of a statement; times in ISO 8601."""
+    return msgspec.json.encode(value).decode()
+
+
 def _field(model: type[models.Model], name: str) -> Any:
+    if name == "pk":
+        return model._meta.pk
     return next(
         field for field in model._meta.concrete_fields if name in (field.attname, field.name)
     )
@@ -151,6 +281,25 @@ def _encoded(rows: Iterable[Sequence[Any]], columns: Sequence[Any]) -> list[Sequ
 def _sqlite_time(moment: dt.datetime) -> str:
     # Django's own spelling of a time on SQLite: naive UTC, so that text order is time order.
     return str(moment.astimezone(dt.UTC).replace(tzinfo=None))
+
+
+def distinct_values(model: type[models.Model], field: str) -> list[int]:
+    """Return the different positive whole numbers of an indexed column, in order.
+
+    One statement that steps from each to the next by the index: its cost grows with how many
+    there are, not with the rows. The index may leave out what is not positive.
+    """
+    quote = connection.ops.quote_name
+    table, column = quote(model._meta.db_table), quote(_field(model, field).column)
+    least = f"SELECT MIN({column}) FROM {table} WHERE {column} > 0"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE steps(value) AS ({least} UNION ALL "  # noqa: S608
+            f"SELECT ({least} AND {column} > steps.value) FROM steps "
+            "WHERE steps.value IS NOT NULL) "
+            "SELECT value FROM steps WHERE value IS NOT NULL"
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def chunked(values: Sequence[Any], size: int = LOOKUP_CHUNK) -> Iterator[Sequence[Any]]:
@@ -231,22 +380,30 @@ class InstallTriggers(Operation):
     """Put the triggers on the immutable tables; to be repeated after any change of those tables.
 
     SQLite changes a table by building it anew, which silently drops its triggers. The system
-    check `posts.E001` fails when they are missing.
+    check `posts.E001` fails when they are missing. With `again`, for every migration but the
+    first, the way back installs them too: put one before and one behind the changes. A table that
+    a later migration makes is left to that one.
     """
 
     reversible = True
     reduces_to_sql = False
 
+    def __init__(self, *, again: bool = False) -> None:
+        self.again = again
+
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Change no model."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
-        for table in IMMUTABLE_TABLES:
+        for table in _immutable_tables_there_are():
             for statement in _trigger_statements(table):
                 schema_editor.execute(statement)
 
     def database_backwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
-        for table in IMMUTABLE_TABLES:
+        if self.again:
+            self.database_forwards(app_label, schema_editor, *states)
+            return
+        for table in _immutable_tables_there_are():
             on = f" ON {table}" if is_postgresql() else ""
             for verb in ("update", "delete"):
                 schema_editor.execute(f"DROP TRIGGER IF EXISTS {_trigger_name(table, verb)}{on}")
@@ -284,15 +441,25 @@ class OnPostgreSQL(Operation):
         return "Run statements that only PostgreSQL has"
 
 
+def _immutable_tables_there_are() -> list[str]:
+    there_are = set(connection.introspection.table_names())
+    return [table for table in IMMUTABLE_TABLES if table in there_are]
+
+
 def has_table(name: str) -> bool:
     """Say whether a table exists: before the first migration it does not. One query."""
     return name in connection.introspection.table_names()
 
 
 def missing_triggers() -> list[str]:
-    """Return the names of the triggers that should exist and do not. One query."""
+    """Return the names of the triggers that should exist and do not. Two queries.
+
+    A table that is not there yet needs none: before its migration nothing is in it.
+    """
     wanted = {
-        _trigger_name(table, verb) for table in IMMUTABLE_TABLES for verb in ("update", "delete")
+        _trigger_name(table, verb)
+        for table in _immutable_tables_there_are()
+        for verb in ("update", "delete")
     }
     query = (
         "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"

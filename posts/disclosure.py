@@ -30,13 +30,19 @@ def byline(person: object, otherwise: str) -> str:
 
 
 def disclosure(
-    post: Post, *, reviewer: str = "", reviewed_at: dt.datetime | None = None
+    post: Post,
+    *,
+    revision: Revision | None = None,
+    reviewer: str = "",
+    reviewed_at: dt.datetime | None = None,
 ) -> Disclosure:
-    """Return the disclosure of a post's live revision; `reviewer` is empty without an approval.
+    """Return the disclosure of a post's revision, by default the live one.
+
+    `reviewer` is empty without an approval.
 
     No queries when the post comes from `for_article()`.
     """
-    revision: Revision = post.live_revision
+    revision = revision or post.live_revision
     editor = byline(revision.author, ANONYMOUS_EDITOR) if revision.is_by_person else ""
     review = f"reviewed by {reviewer}" if reviewer else ""
     if review and reviewed_at is not None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from posts import content
-from posts.models import ImportedPost, ImportSource, Post, Statistics
+from posts import claims, content
+from posts.models import ImportedPost, Post, Statistics
 
 
 class Pair(NamedTuple):
@@ -34,6 +34,7 @@ class Row:
 
     text, mono: a text; list: texts; links: `Link`s; pairs, score: `Pair`s; records: lists of
     `Pair`s; tree: a text, a list, or `Pair`s, in each other. `name` is the field's own name.
+    `contradicted` holds the claims of the field that the site finds otherwise.
     """
 
     label: str
@@ -41,6 +42,13 @@ class Row:
     value: Any
     is_imported: bool
     name: str
+    contradicted: tuple[claims.Finding, ...] = ()
+
+    @property
+    def marked_pairs(self) -> list[tuple[str, Any, claims.Finding | None]]:
+        """The pairs, each with what contradicts it."""
+        by_label = {finding.label: finding for finding in self.contradicted}
+        return [(label, value, by_label.get(label)) for label, value in self.value]
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,11 @@ class Group:
     title: str
     is_open: bool
     rows: tuple[Row, ...]
+
+    @property
+    def contradicted(self) -> int:
+        """How many of its claims the site finds otherwise."""
+        return sum(len(row.contradicted) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -118,12 +131,8 @@ _GROUP_OF = {
 #: Sections shown as one row of pairs, unknown members included.
 _ONE_ROW = ("ai_outline", "payload", "flags")
 
-#: Fields that only a generator sets: still its claims when a person has edited the revision.
-_CLAIMS = frozenset(
-    """
-    score reading_time view_count revision reference hash flags payload source key
-    """.split()  # noqa: SIM905
-)
+#: Fields that no form can change: still imported when a person has edited the revision.
+_GENERATED = claims.GENERATED | {"source", "key"}
 
 
 def as_text(value: Any) -> str:
@@ -148,9 +157,12 @@ def label_of(name: str) -> str:
 
 
 class _Box:
-    def __init__(self, *, is_import: bool, is_generated: bool) -> None:
+    def __init__(
+        self, *, is_import: bool, is_generated: bool, contradicted: Iterable[claims.Finding]
+    ) -> None:
         self.is_import = is_import
         self.is_generated = is_generated
+        self.contradicted = tuple(contradicted)
         self.rows: dict[str, list[Row]] = {key: [] for key, _ in _GROUPS}
 
     def add(self, name: str, kind: str, value: Any, *, label: str = "", group: str = "") -> None:
@@ -158,11 +170,18 @@ class _Box:
         if value is None or value == "" or value == [] or value == ():
             return
         section = name.split(".")[0]
-        is_imported = self.is_generated and (self.is_import or section in _CLAIMS)
+        is_imported = self.is_generated and (self.is_import or section in _GENERATED)
+        contradicted = tuple(
+            finding
+            for finding in self.contradicted
+            if finding.name == name or (name in _ONE_ROW and finding.name.startswith(f"{name}."))
+        )
         if kind in ("text", "mono"):
             value = as_text(value)
         self.rows[group or _GROUP_OF.get(section, "record")].append(
-            Row(label or label_of(name.split(".")[-1]), kind, value, is_imported, name)
+            Row(
+                label or label_of(name.split(".")[-1]), kind, value, is_imported, name, contradicted
+            )
         )
 
     def members(self, name: str, struct: Any) -> None:
@@ -203,6 +222,28 @@ def _add_extra(box: _Box, extra: Mapping[str, Any]) -> None:
             )
 
 
+def claims_of(
+    snapshot: content.Snapshot,
+    *,
+    statistics: Statistics | None = None,
+    imported: ImportedPost | None = None,
+    origin: str = "import",
+) -> claims.Check:
+    """Return what the site finds about the imported values of a revision; see `meta_box`.
+
+    It is judged now: numbers may have moved and rules may have changed since its row was written.
+    """
+    return claims.check(
+        snapshot,
+        statistics.imported if statistics is not None else content.Statistics(),
+        key=imported.key if imported is not None else "",
+        scope=claims.scope_of(
+            is_generated=imported is not None and imported.is_generated,
+            is_import=origin == "import",
+        ),
+    )
+
+
 def meta_box(
     snapshot: content.Snapshot,
     *,
@@ -210,15 +251,21 @@ def meta_box(
     imported: ImportedPost | None = None,
     origin: str = "import",
     links: Links | None = None,
+    check: claims.Check | None = None,
 ) -> list[Group]:
     """Return the groups that have rows, in the order of the page, the first three open.
 
     `origin` is the revision's: values of one saved by a person are imported only where no form
-    can change them. `imported` must come with its source. No queries.
+    can change them. `imported` must come with its source. `check`, from `claims_of`, marks the
+    claims that are contradicted. No queries.
     """
     meta, links = snapshot.meta, links or Links()
-    is_generated = imported is not None and imported.source.name != ImportSource.LOCAL
-    box = _Box(is_import=origin == "import", is_generated=is_generated)
+    is_generated = imported is not None and imported.is_generated
+    box = _Box(
+        is_import=origin == "import",
+        is_generated=is_generated,
+        contradicted=check.contradicted if check is not None else (),
+    )
 
     box.add("topic", "text", meta.topic)
     box.add("stack", "links", links.to_tags(meta.stack))
@@ -230,11 +277,7 @@ def meta_box(
     box.add("language", "text", meta.language)
 
     if statistics is not None:
-        numbers = content.statistics_from_row(
-            statistics.imported_reading_time,
-            statistics.imported_view_count,
-            statistics.imported_score,
-        )
+        numbers = statistics.imported
         box.add("score", "score", _pairs(numbers.score))
     else:
         numbers = content.Statistics()
@@ -275,13 +318,21 @@ def meta_box(
 
 
 def as_json(groups: Iterable[Group]) -> dict[str, dict[str, Any]]:
-    """Return the box as plain values: group, then field, with `value` and `is_imported`."""
-    return {
-        group.key: {
-            row.name: {"value": _plain(row), "is_imported": row.is_imported} for row in group.rows
-        }
-        for group in groups
-    }
+    """Return the box as plain values: group, then field, with `value` and `is_imported`.
+
+    A field with claims that the site finds otherwise also has `contradicted`, a list of them.
+    """
+    return {group.key: {row.name: _as_json(row) for row in group.rows} for group in groups}
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    shown: dict[str, Any] = {"value": _plain(row), "is_imported": row.is_imported}
+    if row.contradicted:
+        shown["contradicted"] = [
+            {"claim": finding.label, "claimed": finding.claimed, "found": finding.found}
+            for finding in row.contradicted
+        ]
+    return shown
 
 
 def _plain(row: Row) -> Any:
@@ -308,6 +359,10 @@ def as_markdown(groups: Iterable[Group]) -> str:
         for row in group.rows:
             label = row.label + (" (imported)" if row.is_imported else "")
             lines += _markdown(label, _plain(row), 0)
+            lines += [
+                f"  - {finding.label}: {finding.claimed} is claimed; found here: {finding.found}"
+                for finding in row.contradicted
+            ]
     return "\n".join(lines).strip("\n")
 
 

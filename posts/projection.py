@@ -1,73 +1,37 @@
-"""The relational mirror of live revisions: list columns, tags, entities, images.
+"""The relational mirror of live revisions: tags, entities, images.
 
-In: snapshots. Out: rows of Post's list columns, PostTag, PostEntity and PostImage, inserted in
-bulk. Used by the importing engine and by `posts.review`; decides nothing about state.
+In: reflections of snapshots. Out: rows of PostTag, PostEntity and PostImage, inserted in bulk. Used
+by the importing engine, by `posts.review` and `posts.writing`; decides nothing about state.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from django.db import IntegrityError, transaction
+from django.db.models import Model, QuerySet
 from django.utils.text import slugify
 
-from posts import content, db
+from posts import db
 from posts.models import Entity, ImageSource, PostEntity, PostImage, PostTag, Tag
 from posts.models.tags import KIND_STRENGTH
+from posts.reflection import Reflection
+from posts.slugs import short_hash
 
 #: Names are cached across batches; beyond this many the cache starts anew.
 CACHE_MAX = 200_000
-
-#: The columns of Post that mirror the live revision, in the order of `list_values`.
-LIST_COLUMNS = (
-    "title",
-    "topic",
-    "difficulty",
-    "code_language",
-    "language",
-    "reference",
-    "reading_minutes",
-)
-
-
-def list_values(snapshot: content.Snapshot) -> tuple[Any, ...]:
-    """Return the values of `LIST_COLUMNS` for a snapshot."""
-    meta = snapshot.meta
-    return (
-        snapshot.title,
-        meta.topic,
-        meta.difficulty,
-        meta.code_language,
-        meta.language,
-        meta.reference,
-        content.reading_minutes(snapshot),
-    )
-
-
-def short_hash(*parts: str, length: int = 10) -> str:
-    """Return `length` base-32 characters of a SHA-256 over the parts, for suffixes of slugs."""
-    digested = hashlib.sha256("\x00".join(parts).encode()).digest()
-    return base64.b32encode(digested).decode().lower()[:length]
-
-
-def entity_names(meta: content.Meta) -> tuple[tuple[str, str], ...]:
-    """Return the (type, name) pairs of a snapshot, normalised as tags are, without repeats."""
-    pairs = (
-        (content.normal_tag(entity.type), content.normal_tag(entity.name))
-        for entity in meta.entities
-    )
-    return tuple(dict.fromkeys(pair for pair in pairs if all(pair)))
+#: The same for images, most of which are shown by one post only.
+IMAGES_MAX = 5_000
 
 
 class Mirrored(NamedTuple):
-    """A post, the snapshot its rows are to mirror, and its gate."""
+    """A post, what its rows are to hold, and its gate."""
 
     post_id: int
-    snapshot: content.Snapshot
+    reflection: Reflection
     listed_at: dt.datetime | None
 
 
@@ -88,20 +52,22 @@ class Names:
         self.entities.clear()
         self.images.clear()
 
-    def resolve(self, snapshots: Iterable[content.Snapshot]) -> None:
-        """Know every name of these snapshots. Queries: none when all are cached, else 1-3 each."""
-        if len(self.tags) + len(self.entities) + len(self.images) > CACHE_MAX:
+    def resolve(self, reflections: Iterable[Reflection]) -> None:
+        """Know every name of these. Queries: none when all are cached, else 1-3 each."""
+        if len(self.tags) + len(self.entities) > CACHE_MAX:
             self.forget()
+        if len(self.images) > IMAGES_MAX:
+            self.images.clear()
         kinds: dict[str, str] = {}
         entities: set[tuple[str, str]] = set()
         urls: set[str] = set()
-        for snapshot in snapshots:
-            for tag in content.tag_names(snapshot.meta):
+        for reflection in reflections:
+            for tag in reflection.tags:
                 known = kinds.get(tag.name)
                 if known is None or KIND_STRENGTH[tag.kind] > KIND_STRENGTH[known]:
                     kinds[tag.name] = tag.kind
-            entities.update(entity_names(snapshot.meta))
-            urls.update(image.url for image in snapshot.meta.image_sources if image.url)
+            entities.update(reflection.entities)
+            urls.update(url for _, url in reflection.images)
         self._resolve_tags(kinds)
         self._resolve_entities(sorted(entities - self.entities.keys()))
         self._resolve_images(sorted(urls - self.images.keys()))
@@ -163,18 +129,34 @@ class Names:
                 self.entities[entity.type, entity.name] = entity.pk
 
     def _resolve_images(self, wanted: Sequence[str]) -> None:
-        self._read_images(wanted)
+        self.images.update(db.primary_keys(ImageSource, "url", wanted))
         missing = [url for url in wanted if url not in self.images]
-        if missing:
-            ImageSource.objects.bulk_create(
-                [ImageSource(url=url, host=_host(url)) for url in missing],
-                ignore_conflicts=True,
+        if not missing:
+            return
+        keys = db.allocate_ids(ImageSource, len(missing))
+        unknown = ImageSource.Licence.UNKNOWN.value
+        try:
+            with transaction.atomic():
+                db.insert_rows(
+                    ImageSource,
+                    ("id", "url", "host", "licence", "credit", "copy"),
+                    [
+                        (key, url, _host(url), unknown, "", "")
+                        for key, url in zip(keys, missing, strict=True)
+                    ],
+                )
+            self.images.update(zip(missing, keys, strict=True))
+        except IntegrityError:
+            # Somebody else met one of them meanwhile.
+            db.insert_missing(
+                ImageSource,
+                ("url", "host"),
+                [(url, _host(url)) for url in missing],
+                licence=unknown,
+                credit="",
+                copy="",
             )
-            self._read_images(missing)
-
-    def _read_images(self, urls: Sequence[str]) -> None:
-        for chunk in db.chunked(urls):
-            self.images.update(ImageSource.objects.filter(url__in=chunk).values_list("url", "id"))
+            self.images.update(db.primary_keys(ImageSource, "url", missing))
 
 
 def _host(url: str) -> str:
@@ -196,47 +178,91 @@ def _slug(name: str, *, with_suffix: bool, of: str = "") -> str:
 def insert(posts: Sequence[Mirrored], names: Names) -> None:
     """Insert tags, entities and images of posts that have none yet. At most three statements.
 
-    `names.resolve` must have seen the snapshots. Tags that an editor gave a post stay; an
-    imported tag of the same name is not put beside them.
+    `names.resolve` must have seen the reflections.
     """
-    _insert(posts, names, editorial=frozenset())
+    for model, fields, rows in (
+        (PostTag, _TAG_FIELDS, _tag_rows(posts, names)),
+        (PostEntity, _ENTITY_FIELDS, _entity_rows(posts, names)),
+        (PostImage, _IMAGE_FIELDS, _image_rows(posts, names)),
+    ):
+        if rows:
+            db.insert_rows(model, fields, rows)
 
 
 def replace(posts: Sequence[Mirrored], names: Names) -> None:
-    """Make the rows of posts mirror other snapshots; editorial tags stay. Seven statements."""
+    """Make the rows of posts hold other reflections. At most nine statements.
+
+    Rows that stay as they are, which is most of them after a small edit, are not written. Tags
+    that an editor gave a post stay; an imported tag of the same name is not put beside them.
+    """
     if not posts:
         return
     ids = [post.post_id for post in posts]
-    PostTag.objects.filter(content_object_id__in=ids, origin=PostTag.Origin.IMPORTED)._raw_delete(
-        PostTag.objects.db
+    tags = PostTag.objects.filter(content_object_id__in=ids)
+    editorial = set(
+        tags.filter(origin=PostTag.Origin.EDITORIAL).values_list("content_object_id", "tag_id")
     )
-    PostEntity.objects.filter(post_id__in=ids)._raw_delete(PostEntity.objects.db)
-    PostImage.objects.filter(post_id__in=ids)._raw_delete(PostImage.objects.db)
-    editorial = frozenset(
-        PostTag.objects.filter(content_object_id__in=ids).values_list("content_object_id", "tag_id")
+    imported = [row for row in _tag_rows(posts, names) if row[:2] not in editorial]
+    _replace(PostTag, tags.filter(origin=PostTag.Origin.IMPORTED), _TAG_FIELDS, imported)
+    _replace(
+        PostEntity,
+        PostEntity.objects.filter(post_id__in=ids),
+        _ENTITY_FIELDS,
+        _entity_rows(posts, names),
     )
-    _insert(posts, names, editorial)
+    _replace(
+        PostImage,
+        PostImage.objects.filter(post_id__in=ids),
+        _IMAGE_FIELDS,
+        _image_rows(posts, names),
+    )
 
 
-def _insert(posts: Sequence[Mirrored], names: Names, editorial: frozenset[tuple[int, int]]) -> None:
-    tags = []
-    entities = []
-    images = []
-    for post_id, snapshot, listed_at in posts:
-        for position, tag in enumerate(content.tag_names(snapshot.meta)):
-            tag_id = names.tags[tag.name][0]
-            if (post_id, tag_id) not in editorial:
-                tags.append((post_id, tag_id, PostTag.Origin.IMPORTED.value, position, listed_at))
-        for position, pair in enumerate(entity_names(snapshot.meta)):
-            entities.append((post_id, names.entities[pair], position, listed_at))
-        for position, image in enumerate(snapshot.meta.image_sources, start=1):
-            if image.url:
-                images.append((post_id, names.images[image.url], position))
-    if tags:
-        db.insert_rows(
-            PostTag, ("content_object_id", "tag_id", "origin", "position", "listed_at"), tags
-        )
-    if entities:
-        db.insert_rows(PostEntity, ("post_id", "entity_id", "position", "listed_at"), entities)
-    if images:
-        db.insert_rows(PostImage, ("post_id", "image_id", "position"), images)
+_TAG_FIELDS = ("content_object_id", "tag_id", "origin", "position", "listed_at")
+_ENTITY_FIELDS = ("post_id", "entity_id", "position", "listed_at")
+_IMAGE_FIELDS = ("post_id", "image_id", "position")
+
+
+def _replace(
+    model: type[Model],
+    there: QuerySet[Any],
+    fields: Sequence[str],
+    wanted: Sequence[tuple[Any, ...]],
+) -> None:
+    """Delete rows that are not wanted and insert those that are not there."""
+    missing = dict.fromkeys(wanted)
+    gone = []
+    for key, *values in there.values_list("pk", *fields):
+        row = tuple(values)
+        if row in missing:
+            del missing[row]
+        else:
+            gone.append(key)
+    db.delete_rows(model, gone)
+    if missing:
+        db.insert_rows(model, fields, missing)
+
+
+def _tag_rows(posts: Sequence[Mirrored], names: Names) -> list[tuple[Any, ...]]:
+    origin = PostTag.Origin.IMPORTED.value
+    return [
+        (post_id, names.tags[tag.name][0], origin, position, listed_at)
+        for post_id, reflection, listed_at in posts
+        for position, tag in enumerate(reflection.tags)
+    ]
+
+
+def _entity_rows(posts: Sequence[Mirrored], names: Names) -> list[tuple[Any, ...]]:
+    return [
+        (post_id, names.entities[pair], position, listed_at)
+        for post_id, reflection, listed_at in posts
+        for position, pair in enumerate(reflection.entities)
+    ]
+
+
+def _image_rows(posts: Sequence[Mirrored], names: Names) -> list[tuple[Any, ...]]:
+    return [
+        (post_id, names.images[url], position)
+        for post_id, reflection, _ in posts
+        for position, url in reflection.images
+    ]

@@ -7,11 +7,14 @@ filter on state. Every method that depends on time takes `now`.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.utils import timezone
+
+from posts import claims, db, slugs
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -62,6 +65,19 @@ class PostQuerySet(models.QuerySet[Any]):
         proposed = Revision.objects.filter(pk=OuterRef("proposed_revision"), origin="import")
         beside = Exists(proposed) & ~Q(proposed_revision=F("live_revision"))
         return self.filter(beside | Q(imported__waiting_revision__isnull=False))
+
+    def with_contradicted(self, claim: str) -> Self:
+        """Posts whose proposed revision makes this claim and contradicts it, by the last check.
+
+        `claim` is a name of `posts.claims`; another raises `KeyError`. Asks at once for the masks
+        there are, a few: one query, and an equality for the index instead of a bit for a scan.
+        """
+        from posts.models import ClaimCheck
+
+        bit = claims.mask_of(claim)
+        masks = [mask for mask in db.distinct_values(ClaimCheck, "contradicted") if mask & bit]
+        found = ClaimCheck.objects.filter(contradicted__in=masks, contradicted__gt=0)
+        return self.filter(proposed_revision__in=found.values("revision"))
 
     def visible_to(self, user: User | AnonymousUser, now: dt.datetime | None = None) -> Self:
         """Posts this user may open: all for staff who may view posts, published ones for others."""
@@ -122,3 +138,19 @@ class RevisionQuerySet(models.QuerySet[Any]):
     def without_content(self) -> Self:
         """Revisions for a list: the long columns stay in the database."""
         return self.defer("lede", "body", "meta")
+
+
+class SlugQuerySet(models.QuerySet[Any]):
+    """Addresses that were ever given to a post."""
+
+    def taken(self, wanted: Iterable[str]) -> set[str]:
+        """Return those that are reserved, in use, or retired but still answering.
+
+        One query per 500.
+        """
+        names = sorted(set(wanted))
+        return set(slugs.RESERVED.intersection(names)).union(
+            slug
+            for chunk in db.chunked(names)
+            for slug in self.filter(slug__in=chunk).values_list("slug", flat=True)
+        )

@@ -17,10 +17,20 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from posts import counters, db, history, projection
+from posts import counters, db, history, projection, queue, seals
 from posts import gate as gates
 from posts.models import BulkAction, Decision, ImportedPost, Post, Revision
-from posts.transitions import TRANSITIONS, Moment, ReviewError, State, Transition, after, state_of
+from posts.reflection import LIST_COLUMNS, reflected
+from posts.transitions import (
+    TRANSITIONS,
+    Moment,
+    ReviewError,
+    State,
+    Transition,
+    after,
+    refuse_own_work,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -57,9 +67,10 @@ def act(
 
     Each post gets its own event, and for a verdict its own decision. `posts` maps ids to the
     digest the person saw (of the proposed revision for a verdict); plain ids mean "whatever waits
-    now". A post that no action fits is refused, the others go through. `undo_seconds` is how long
+    now". A post that no action fits is refused, the others go through; so is, whole, a post whose
+    waiting revision this person made and would approve (`own_work`). `undo_seconds` is how long
     an approval waits before it opens the gate, also when the post is published meanwhile, by
-    default `settings.REVIEW_UNDO_SECONDS`. About 14 queries for up to `CHUNK` posts.
+    default `settings.REVIEW_UNDO_SECONDS`. About 20 queries for up to `CHUNK` posts.
 
     Raises `PermissionDenied` when the person lacks a permission, and `ReviewError` with code
     `reason_missing` when the verdict needs a reason or `reason_too_long`.
@@ -77,7 +88,9 @@ def act(
         locked = _lock(list(posts))
         undo_ends = _undo_ends(locked.values(), now, window) if "publish" in actions else {}
         last = _last_verdicts(locked) if "withdraw" in actions else {}
-        digests = _digests(locked.values(), also=[decided for _, decided in last.values()])
+        digests, authors = _digests_and_authors(
+            locked.values(), also=[decided for _, decided in last.values()]
+        )
         steps: list[_Move] = []
         for post_id in dict.fromkeys(posts):
             try:
@@ -86,6 +99,7 @@ def act(
                 found = locked[post_id]
                 before, decided = last.get(post_id, (None, None))
                 moment = Moment(now, undo_ends.get(found.approved, now), publish_at, before)
+                _refuse_own_work(actions, found, before, authors, by)
                 taken = _steps(actions, post_id, found, moment, window, decided)
                 _refuse_stale(seen.get(post_id), digests[taken[0].target])
                 steps += taken
@@ -108,6 +122,7 @@ def act(
             now=now,
         )
         outcome.changed = [move.post_id for move in moves]
+        queue.refresh(outcome.changed)
     # Folding changes no number that is read, so its failure is no failure of the action.
     transaction.on_commit(lambda: _fold(now), robust=True)
     return outcome
@@ -123,6 +138,26 @@ def _require(row: Transition, by: User, reason: str) -> None:
             "reason_too_long",
             f"The reason has {len(reason)} characters, of at most {REASON_MAX}. Shorten it.",
         )
+
+
+def _refuse_own_work(
+    actions: Sequence[str],
+    found: State,
+    before: State | None,
+    authors: Mapping[int, int | None],
+    by: User,
+) -> None:
+    """Refuse a post as a whole: published without the approval, it would be half of what was asked.
+
+    Looks at what waits now and at what would wait again after a withdrawal.
+    """
+    waiting = [found.proposed]
+    if "withdraw" in actions:
+        waiting.append(before.proposed if before is not None else found.live)
+    for name in actions:
+        for revision in waiting:
+            if revision is not None:
+                refuse_own_work(TRANSITIONS[name], authors.get(revision), by)
 
 
 def _steps(
@@ -191,10 +226,15 @@ def _refuse_stale(seen: str | None, current: str) -> None:
 _POINTERS = ("live", "proposed", "approved", "waiting")
 
 
+def moved_pointers(before: State, after: State) -> dict[str, list[int | None]]:
+    """Return a post's pointers before and after, as its events keep them."""
+    return {name: [getattr(before, name), getattr(after, name)] for name in _POINTERS}
+
+
 def _event_data(move: _Move, bulk_action: BulkAction | None) -> dict[str, Any]:
     data: dict[str, Any] = {
-        name: [getattr(move.before, name), getattr(move.after, name)]
-        for name in ("visibility", *_POINTERS)
+        "visibility": [move.before.visibility, move.after.visibility],
+        **moved_pointers(move.before, move.after),
     }
     data["listed_at"] = [
         state.listed_at.isoformat() if state.listed_at else None
@@ -239,19 +279,22 @@ def _undo_ends(
     }
 
 
-def _digests(states: Iterable[State], also: Sequence[int]) -> dict[int, str]:
-    """Return the digests of every revision these states point to. One query per 500."""
+def _digests_and_authors(
+    states: Iterable[State], also: Sequence[int]
+) -> tuple[dict[int, str], dict[int, int | None]]:
+    """Return digest and author of every revision these states point to. One query per 500."""
     ids = {
         revision
         for state in states
         for revision in (state.live, state.proposed)
         if revision is not None
     }
-    return {
-        pk: digest
-        for chunk in db.chunked(sorted(ids.union(also)))
-        for pk, digest in Revision.objects.filter(pk__in=chunk).values_list("id", "digest")
-    }
+    digests, authors = {}, {}
+    for chunk in db.chunked(sorted(ids.union(also))):
+        rows = Revision.objects.filter(pk__in=chunk).values_list("id", "digest", "author_id")
+        for pk, digest, author in rows:
+            digests[pk], authors[pk] = digest, author
+    return digests, authors
 
 
 def _last_verdicts(locked: Mapping[int, State]) -> dict[int, tuple[State, int]]:
@@ -331,24 +374,24 @@ def mirror(states: Mapping[int, State]) -> None:
     if not states:
         return
     live = {state.live: post_id for post_id, state in states.items()}
-    snapshots = {
-        live[revision.pk]: revision.snapshot
+    reflections = {
+        live[revision.pk]: reflected(revision.snapshot)
         for revision in Revision.objects.filter(pk__in=list(live))
     }
     names = projection.Names()
-    names.resolve(snapshots.values())
+    names.resolve(reflections.values())
     projection.replace(
         [
-            projection.Mirrored(post_id, snapshot, states[post_id].listed_at)
-            for post_id, snapshot in snapshots.items()
+            projection.Mirrored(post_id, reflection, states[post_id].listed_at)
+            for post_id, reflection in reflections.items()
         ],
         names,
     )
     db.update_rows(
         Post,
         "id",
-        projection.LIST_COLUMNS,
-        [(post_id, *projection.list_values(snapshot)) for post_id, snapshot in snapshots.items()],
+        LIST_COLUMNS,
+        [(post_id, *reflection.columns) for post_id, reflection in reflections.items()],
     )
 
 
@@ -432,12 +475,13 @@ def act_on_all(
     reason: str = "",
     filters: Mapping[str, Any] | None = None,
     undo_seconds: int | None = None,
-    on_chunk: Callable[[BulkAction], None] = lambda bulk_action: None,
+    on_chunk: Callable[[BulkAction, Outcome], None] = lambda bulk_action, outcome: None,
 ) -> BulkAction:
     """Carry out actions on every post of a queryset, `CHUNK` posts a transaction.
 
     Each post gets its own decision and event, all tied to the bulk action that is returned with
-    its counts. A post that no longer fits is counted as skipped. Safe to stop and run again: what
+    its counts. A post that does not fit is counted as skipped; `on_chunk` gets the bulk action and
+    the outcome of each transaction, with the reasons. Safe to stop and run again: what
     is done no longer fits. Memory does not grow with the number of posts.
     """
     bulk_action = BulkAction.objects.create(
@@ -468,7 +512,8 @@ def act_on_all(
             bulk_action.changed += len(outcome.changed)
             bulk_action.skipped += len(outcome.refused)
             bulk_action.save(update_fields=["changed", "skipped"])
-        on_chunk(bulk_action)
+        on_chunk(bulk_action, outcome)
     bulk_action.finished_at = timezone.now()
     bulk_action.save(update_fields=["finished_at"])
+    seals.in_passing(timezone.now())
     return bulk_action

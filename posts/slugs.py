@@ -1,14 +1,12 @@
-"""Addresses of posts: what a slug is, which are reserved, how a free one is made."""
+"""Addresses of posts: what a slug is, which are reserved, how a free one is made. Pure."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Iterable
 
 from django.utils.text import slugify
-
-from posts import db, projection
-from posts.models import Slug
 
 #: Words that must stay free for pages of the site.
 RESERVED = frozenset({"admin", "api", "archive", "feed", "new", "r", "search", "tags"})
@@ -29,7 +27,7 @@ def with_suffix(words: str, source: str, key: str) -> str:
     Titles repeat massively in this archive: the hash needs no look-up and makes the result
     independent of the order of import (DATA-MODEL.md).
     """
-    return f"{words}-{projection.short_hash(source, key)}".strip("-")
+    return f"{words}-{short_hash(source, key)}".strip("-")
 
 
 def made_from(title: str, source: str, key: str) -> str:
@@ -38,11 +36,7 @@ def made_from(title: str, source: str, key: str) -> str:
     return with_suffix(words.strip("-"), source, key)
 
 
-def taken(slugs: Iterable[str]) -> set[str]:
-    """Return those that are reserved, in use, or retired but still answering. 1 query per 500."""
-    wanted = sorted(set(slugs))
-    return set(RESERVED.intersection(wanted)).union(
-        slug
-        for chunk in db.chunked(wanted)
-        for slug in Slug.objects.filter(slug__in=chunk).values_list("slug", flat=True)
-    )
+def short_hash(*parts: str, length: int = 10) -> str:
+    """Return `length` base-32 characters of a SHA-256 over the parts, for suffixes of slugs."""
+    digested = hashlib.sha256("\x00".join(parts).encode()).digest()
+    return base64.b32encode(digested).decode().lower()[:length]

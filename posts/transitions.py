@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.conf import settings
+
 from posts.models import Decision, Post
 
 PRIVATE = Post.Visibility.PRIVATE.value
@@ -61,6 +63,7 @@ class Transition:
     change: Callable[[State, Moment], State]
     verdict: str = ""
     needs_reason: bool = False
+    needs_another: bool = False
     refusal: str = ""
     applies: Callable[[State], bool] = lambda state: True
 
@@ -125,6 +128,8 @@ def _is_waiting(state: State) -> bool:
 
 _NOTHING_WAITS = "Nothing of this post waits for a verdict. Withdraw the last decision first."
 
+OWN_WORK = "You made this revision, so another reviewer has to approve it."
+
 #: The closed state every post begins in, and what `import_posts --publish` begins in.
 INITIAL_VISIBILITY = {"default": PRIVATE, "publish": PUBLISHED}
 
@@ -138,6 +143,7 @@ TRANSITIONS: dict[str, Transition] = {
             visibility=frozenset({PRIVATE, PUBLISHED}),
             change=_approve,
             verdict=Decision.Verdict.APPROVE,
+            needs_another=True,
             applies=_is_waiting,
             refusal=_NOTHING_WAITS,
         ),
@@ -218,6 +224,18 @@ def after(action: str, state: State, moment: Moment) -> State:
         raise ReviewError("not_allowed", row.refusal)
     changed = row.change(state, moment)
     return replace(changed, listed_at=gate(changed, moment.opens_at))
+
+
+def refuse_own_work(row: Transition, author: int | None, by: Any) -> None:
+    """Refuse that a person approves the revision they made; `author` is its author's id.
+
+    Whoever restored or merged a revision is its author; an imported one has none. Raises
+    `ReviewError` with code `own_work`, unless `settings.REVIEW_OWN_WORK` allows it. No query.
+    """
+    if row.needs_another and author is not None and author == by.pk:
+        if settings.REVIEW_OWN_WORK:
+            return
+        raise ReviewError("own_work", OWN_WORK)
 
 
 def available(state: State, user: Any) -> list[Transition]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from posts.views import archive, article, machine
+from posts.views import archive, article, machine, preview
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -17,5 +17,6 @@ urlpatterns = [
     path("tags/", archive.tag_list, name="tag-list"),
     path("tags/<str:slug>/", archive.tag, name="tag"),
     path("entities/<str:type_slug>/<str:slug>/", archive.entity, name="entity"),
+    path("preview/<str:token>/", preview.preview, name="preview"),
     path("robots.txt", machine.robots_txt, name="robots"),
 ]

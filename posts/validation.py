@@ -90,10 +90,10 @@ EXTRA_CHARACTERS_MAX = 100_000
 _SHORT = 50
 
 
-def _is_short_and_plain(value: str) -> bool:
+def _is_plain(value: str, most: int = _SHORT) -> bool:
     """Say whether a text passes every rule for texts as it is; most of a meta box does."""
     return (
-        len(value) <= _SHORT
+        len(value) <= most
         and value.isascii()
         and value.isprintable()
         and value[:1] != " "
@@ -156,11 +156,12 @@ class _Checker:
         if len(values) > LIST_MAX:
             self.add("too_many", field, len(values), f"at most {LIST_MAX} items")
             values = values[:LIST_MAX]
+        rule = _TEXTS.get(field, _ITEM_TEXT)
+        # An empty text is plain, and yet no tag.
+        if all(values) and all([_is_plain(value, rule[0]) for value in values]):
+            return values
         texts = tuple(
-            value
-            if _is_short_and_plain(value)
-            else self.text(value, f"{field}[{number}]", _TEXTS.get(field, _ITEM_TEXT))
-            for number, value in enumerate(values)
+            self.text(value, f"{field}[{number}]", rule) for number, value in enumerate(values)
         )
         for number, text in enumerate(texts):
             if not text and field in _REQUIRED_ITEMS:
@@ -179,7 +180,7 @@ class _Checker:
         changed = {}
         for name in struct.__struct_fields__:
             value = getattr(struct, name)
-            if isinstance(value, str) and not _is_short_and_plain(value):
+            if isinstance(value, str) and not _is_plain(value):
                 path = f"{field}.{name}"
                 rule = _TEXTS.get(f"{field.partition('[')[0]}.{name}", _ITEM_TEXT)
                 text = self.text(value, path, rule)
@@ -278,7 +279,9 @@ def checked(snapshot: Snapshot) -> tuple[Snapshot, list[Problem]]:
     lede = check.text(snapshot.lede, "lede", _TEXTS["lede"])
     body = check.text(snapshot.body, "body", _TEXTS["body"])
     plain: dict[str, Any] = {
-        name: check.text(getattr(meta, name), name, _TEXTS[name])
+        name: text
+        if _is_plain(text := getattr(meta, name))
+        else check.text(text, name, _TEXTS[name])
         for name in (
             "topic",
             "summary",

@@ -9,14 +9,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from posts import content, db, gate, history, projection, review, slugs, validation
+from posts import (
+    claim_checks,
+    content,
+    db,
+    gate,
+    history,
+    projection,
+    queue,
+    review,
+    slugs,
+    validation,
+)
 from posts.models import (
     ImportedPost,
     ImportSource,
@@ -27,6 +38,7 @@ from posts.models import (
     Statistics,
     Tag,
 )
+from posts.reflection import LIST_COLUMNS, reflected
 from posts.transitions import INITIAL_VISIBILITY, ReviewError, state_of
 
 if TYPE_CHECKING:
@@ -71,7 +83,8 @@ def write_post(
         slug = (
             _free_slug(slug) if slug else slugs.made_from(snapshot.title, ImportSource.LOCAL, key)
         )
-        columns = dict(zip(projection.LIST_COLUMNS, projection.list_values(snapshot), strict=True))
+        reflection = reflected(snapshot)
+        columns = dict(zip(LIST_COLUMNS, reflection.columns, strict=True))
         post = Post(
             id=post_id,
             slug=slug,
@@ -94,10 +107,11 @@ def write_post(
             base_digest=revision.digest,
         )
         names = projection.Names()
-        names.resolve([snapshot])
-        projection.insert([projection.Mirrored(post_id, snapshot, None)], names)
+        names.resolve([reflection])
+        projection.insert([projection.Mirrored(post_id, reflection, None)], names)
         history.append([history.Entry(post_id, "write", revision.digest)], actor=by, now=now)
         set_editorial_tags(post=post, by=by, names=tags, now=now)
+        queue.refresh([post_id])
     return post
 
 
@@ -117,6 +131,43 @@ def revise(
     newest revision adds nothing and returns it. Raises `ReviewError` `stale` when a newer revision
     came meanwhile; the caller still has the input and can compare; and `comment_too_long`.
     """
+    return _propose(
+        post=post, by=by, snapshot=snapshot, seen=seen, comment=comment, origin=origin, now=now
+    )
+
+
+def merge(
+    *,
+    post: Post,
+    by: User,
+    snapshot: content.Snapshot,
+    incoming: Revision,
+    seen: int,
+    comment: str = "",
+    now: dt.datetime | None = None,
+) -> Revision:
+    """Propose what a person made of a version that an import holds; see `revise`.
+
+    The new revision grows from `incoming`, which no longer waits: its next version is compared
+    with it, not with what was settled here. Content equal to an `incoming` that is proposed adds
+    nothing. Raises `ReviewError` `stale` also when `incoming` is not held any more.
+    """
+    return _propose(
+        post=post, by=by, snapshot=snapshot, seen=seen, comment=comment, incoming=incoming, now=now
+    )
+
+
+def _propose(
+    *,
+    post: Post,
+    by: User,
+    snapshot: content.Snapshot,
+    seen: int,
+    comment: str,
+    origin: str = Revision.Origin.EDITOR,
+    incoming: Revision | None = None,
+    now: dt.datetime | None,
+) -> Revision:
     _require(by, "posts.change_post")
     if len(comment) > COMMENT_MAX:
         raise ReviewError(
@@ -134,8 +185,22 @@ def revise(
                 f"Revision {newest} was saved after revision {seen}, which you were editing. "
                 "Nothing was overwritten: compare the two and save again.",
             )
-        head = Revision.objects.get(pk=locked.proposed_revision_id or locked.live_revision_id)
-        if origin == Revision.Origin.EDITOR and head.digest == content.digest(snapshot):
+        waiting = _waiting(locked) if incoming is not None else None
+        if incoming is not None and incoming.pk not in (waiting, locked.proposed_revision_id):
+            raise ReviewError(
+                "stale",
+                f"Revision {incoming.number} is not held any more. Nothing was saved: look at the "
+                "post again.",
+            )
+        head = incoming or Revision.objects.get(
+            pk=locked.proposed_revision_id or locked.live_revision_id
+        )
+        is_head_there = head.pk in (locked.proposed_revision_id, locked.live_revision_id)
+        if (
+            origin == Revision.Origin.EDITOR
+            and is_head_there
+            and head.digest == content.digest(snapshot)
+        ):
             return head
         revision = _revision(
             locked,
@@ -147,28 +212,39 @@ def revise(
             origin=origin,
             comment=comment,
         )
-        before = state_of(locked)
+        before = state_of(locked, waiting)
         live = locked.live_revision_id if locked.is_live_approved else revision.pk
-        state = replace(before, live=live, proposed=revision.pk)
+        is_settled = incoming is not None and incoming.pk == waiting
+        state = replace(
+            before, live=live, proposed=revision.pk, waiting=None if is_settled else waiting
+        )
         Post.objects.filter(pk=post.pk).update(
             live_revision=state.live, proposed_revision=state.proposed, changed_at=now
         )
         if state.live != before.live:
             review.mirror({post.pk: state})
+        kind = "revise" if origin == Revision.Origin.EDITOR else "restore"
+        data: dict[str, Any] = {"number": revision.number, "parent": head.number}
+        if incoming is not None:
+            kind = "merge"
+            # An undo follows pointers through the events; this one moves `waiting` too.
+            data |= review.moved_pointers(before, state)
+            if is_settled:
+                ImportedPost.objects.filter(post=locked).update(waiting_revision=None)
         history.append(
-            [
-                history.Entry(
-                    post.pk,
-                    "revise" if origin == Revision.Origin.EDITOR else "restore",
-                    revision.digest,
-                    {"number": revision.number, "parent": head.number},
-                )
-            ],
+            [history.Entry(post.pk, kind, revision.digest, data)],
             actor=by,
             now=now,
         )
+        queue.refresh([post.pk])
     post.refresh_from_db()
     return revision
+
+
+def _waiting(post: Post) -> int | None:
+    """Return the imported revision that waits behind a proposal. One query."""
+    found = ImportedPost.objects.filter(post=post).values_list("waiting_revision_id", flat=True)
+    return found.first()
 
 
 def restore(
@@ -224,7 +300,8 @@ def set_editorial_tags(
             content_object=locked, tag__name__in=removed, origin=PostTag.Origin.EDITORIAL
         ).delete()
         resolver = projection.Names()
-        resolver.resolve([content.Snapshot(title="", meta=content.Meta(tags=tuple(added)))])
+        meta = content.Meta(tags=tuple(added))
+        resolver.resolve([reflected(content.Snapshot(title="", meta=meta))])
         tag_ids = [resolver.tags[name][0] for name in added]
         db.insert_rows(
             PostTag,
@@ -280,7 +357,7 @@ def _free_slug(slug: str, post: Post | None = None) -> str:
             f"{slug[:60]!r} is no slug: lower-case letters, digits and single hyphens, at most "
             f"{slugs.GIVEN_MAX} characters.",
         )
-    if slugs.taken([slug]):
+    if Slug.objects.taken([slug]):
         raise ReviewError("slug_taken", f"{slug} is the address of another page. Choose another.")
     return slug
 
@@ -321,6 +398,7 @@ def _revision(
         created_at=now,
     )
     revision.save(force_insert=True)
+    claim_checks.insert_for(revision)
     return revision
 
 

@@ -23,14 +23,14 @@ STATES = ("private", "published", "listed", "archived")
 
 
 def make_user(kind: str = "reviewer", **more: Any) -> User:
-    """Return a person: editor or reviewer (staff in that group), superuser, or reader."""
+    """Return a person: a superuser, a reader, staff (in no group), or staff in the group `kind`."""
     name = more.pop("username", f"{kind}-{next(_numbers)}")
     if kind == "superuser":
         return User.objects.create_superuser(name, password="long enough for a test", **more)
     user = User.objects.create_user(
         name, password="long enough for a test", is_staff=kind != "reader", **more
     )
-    if kind != "reader":
+    if kind not in ("reader", "staff"):
         user.groups.add(Group.objects.get(name=kind))
     return user
 
@@ -68,24 +68,27 @@ def make_post(
     by: User | None = None,
     now: dt.datetime | None = None,
 ) -> Post:
-    """Return a post: private, published (not approved), listed or archived, as of `now`."""
+    """Return a post: private, published (not approved), listed or archived, as of `now`.
+
+    `by` approves it, or writes it where nobody approves: never both, as in production.
+    """
     now = now or timezone.now() - dt.timedelta(minutes=1)
-    by = by or _someone()
-    post = writing.write_post(
-        by=by, snapshot=snapshot or make_snapshot(), tags=tags, slug=slug, now=now
-    )
     actions = {
         "private": (),
         "published": ("publish",),
         "listed": ("approve", "publish"),
         "archived": ("approve", "publish", "archive"),
     }[state]
+    author = by if by is not None and "approve" not in actions else _someone("editor")
+    post = writing.write_post(
+        by=author, snapshot=snapshot or make_snapshot(), tags=tags, slug=slug, now=now
+    )
+    by = by or _someone("reviewer")
     for action in actions:
         review.act_on_one(action=action, post=post, by=by, undo_seconds=0, now=now)
     return post
 
 
-def _someone() -> User:
-    return User.objects.filter(username="the-reviewer").first() or make_user(
-        "reviewer", username="the-reviewer"
-    )
+def _someone(kind: str) -> User:
+    name = f"the-{kind}"
+    return User.objects.filter(username=name).first() or make_user(kind, username=name)

@@ -191,20 +191,19 @@ def test_pages_that_do_not_exist_answer_404(as_superuser):
         assert as_superuser.get(address).status_code == 404, address
 
 
-def test_home_counts_what_waits_and_names_the_oldest(as_reviewer):
-    oldest = make_post(state="private")
+def test_home_counts_what_waits_and_names_the_riskiest(as_reviewer):
+    waiting = make_post(state="private")
     make_post(state="listed")
 
     response = as_reviewer.get(reverse("admin:index"))
 
-    assert response.context["awaiting"].text == "1"
-    assert [row[0].pk for row in response.context["oldest"]] == [oldest.pk]
+    assert response.context["queue_tabs"][0].count == "1"
+    assert [line.entry.post_id for line in response.context["riskiest"]] == [waiting.pk]
 
 
 def test_counts_are_exact_to_a_thousand_and_capped_beyond(as_reviewer, many_posts):
     many_posts(1_001)
 
-    assert as_reviewer.get(reverse("admin:index")).context["awaiting"].text == "1,000+"
     page = as_reviewer.get(url("post_changelist") + "?p=21")
     assert page.context["cl"].paginator.count_text == "1,000+"
     assert page.context["cl"].next_below is not None

@@ -275,7 +275,7 @@ def test_bulk_action_says_what_it_will_skip_and_why(client, reviewer):
 def test_bulk_verdict_keeps_out_what_changed_since(client, reviewer):
     posts = [make_post(state="private") for _ in range(2)]
     _, address, form = confirm(client, posts, "approve")
-    writing.revise(post=posts[0], by=reviewer, snapshot=make_snapshot(), seen=1)
+    writing.revise(post=posts[0], by=make_user("editor"), snapshot=make_snapshot(), seen=1)
 
     response = client.post(address, form, follow=True)
 

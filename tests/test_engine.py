@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from posts import content, history, review, writing
-from posts.importing import batch, classification, engine, runs
+from posts import content, db, history, review, writing
+from posts.importing import batch, batches, classification, engine, preparation, runs
 from posts.importing.export import canonical_lines
 from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival, Intake
@@ -56,6 +57,7 @@ LOG_TABLES = {
     "posts_importsource",
     "posts_importcheckpoint",
     "posts_event",
+    "posts_chainend",
 }
 
 #: SHA-256 of the canonical export of `archive_of_two_runs`. Made on SQLite by printing
@@ -728,7 +730,7 @@ def test_batch_size_and_packing_do_not_change_the_archive(archive):
 
 
 def test_batches_are_cut_by_bytes_too(monkeypatch):
-    monkeypatch.setattr(engine, "BATCH_BYTES", 2_000)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 2_000)
     seen = []
 
     run(
@@ -898,7 +900,7 @@ def test_odd_file_names_end_in_the_reject_and_not_in_a_crash(tmp_path):
 
 def let_pass(monkeypatch, key, **changes):
     """Make the validator wave one record through with values that no record may have."""
-    honest = classification.validate
+    honest = preparation.validate
 
     def lenient(reader, raw):
         record, problems = honest(reader, raw)
@@ -914,7 +916,7 @@ def let_pass(monkeypatch, key, **changes):
             )
         return record, problems
 
-    monkeypatch.setattr(classification, "validate", lenient)
+    monkeypatch.setattr(preparation, "validate", lenient)
 
 
 @pytest.fixture
@@ -1044,7 +1046,7 @@ def test_names_of_a_lost_batch_are_forgotten(monkeypatch):
     again = [classification.arrived(one) for one in arrivals([note("n-2", **RICH)])]
     for items in (lost, again):
         writer.look_up(items)
-        classification.classify(items)
+        classification.classify(items, "notes")
     with monkeypatch.context() as patch:
         patch.setattr(engine.ImportCheckpoint.objects, "create", lambda **values: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -1392,10 +1394,10 @@ def test_longest_values_are_stored():
 def test_name_the_database_refuses_is_rejected_with_its_record_alone(monkeypatch):
     honest = batch.projection.Names.resolve
 
-    def resolve(names, snapshots):
-        snapshots = list(snapshots)
-        honest(names, snapshots)
-        if any("refused" in snapshot.meta.tags for snapshot in snapshots):
+    def resolve(names, reflections):
+        reflections = list(reflections)
+        honest(names, reflections)
+        if any(tag.name == "refused" for one in reflections for tag in one.tags):
             raise IntegrityError("a tag of that name cannot be")
 
     monkeypatch.setattr(batch.projection.Names, "resolve", resolve)
@@ -1621,3 +1623,33 @@ def test_key_that_comes_again_is_refused_with_the_place_of_the_first_when_asked(
     assert (first.code, first.key, first.line) == ("duplicate_key", "n-1", 3)
     assert "notes.jsonl:1" in first.expected
     assert the("n-1").post.title == "A note"
+
+
+def test_look_up_walks_the_identity_index_whatever_the_planner_believes():
+    """In an import that fills the table, its statistics are those of an almost empty one."""
+    source = ImportSource.objects.create(name="notes", created_at=timezone.now())
+    erased = ("source_id", "key", "base_digest", "record_digest", "statistics_digest")
+    for number, count in enumerate((100, 20_000)):
+        db.insert_rows(
+            ImportedPost,
+            (*erased, "is_tombstone"),
+            [(source.pk, f"{number}-{n}", "", "", "", True) for n in range(count)],
+        )
+        if count == 100:
+            db.refresh_planner_statistics([ImportedPost])
+    items = [classification.arrived(one) for one in arrivals([note(f"x-{n}") for n in range(500)])]
+
+    with CaptureQueriesContext(connection) as captured:
+        classification.look_up(source.pk, items)
+
+    assert len(captured) == 1
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {captured[0]['sql']}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert re.search(r"Index Scan using imported_identity .*loops=500", plan), plan
+            assert "Rows Removed" not in plan, plan
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")
+            plan = "\n".join(row[3] for row in cursor.fetchall())
+            assert "(source_id=? AND key=?)" in plan, plan

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from posts import db
-from posts.importing import batch, engine, runs
+from posts.importing import batch, classification, engine, runs
 from posts.importing.intake import Intake
 from posts.models import ImportCheckpoint, ImportReject, ImportRun, ImportSource, Post
 
@@ -31,7 +31,7 @@ def path(tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(engine, "RETRY_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(runs, "RETRY_SECONDS", (0.0, 0.0, 0.0))
 
 
 def passing_failure():
@@ -64,7 +64,7 @@ def assert_whole(progress):
     ]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("failures", [1, 3])
 def test_batch_that_failed_for_a_passing_cause_is_written_later(path, monkeypatch, failures):
     write, left = batch.write, [failures]
@@ -81,7 +81,7 @@ def test_batch_that_failed_for_a_passing_cause_is_written_later(path, monkeypatc
     assert_whole(run(path))
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_failure_that_does_not_pass_ends_the_run_and_says_so(path, monkeypatch):
     def failing(items, **more):
         raise passing_failure()
@@ -97,7 +97,7 @@ def test_failure_that_does_not_pass_ends_the_run_and_says_so(path, monkeypatch):
     assert stored.source.owner is None
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_failure_of_another_kind_is_not_tried_again(path, monkeypatch):
     tries = []
 
@@ -118,15 +118,30 @@ def test_batch_whose_commit_was_not_answered_is_not_written_twice(path, monkeypa
     write, left = engine._Writer._write, [1]
 
     def unanswered(self, items):
-        rejects = write(self, items)
+        write(self, items)
         if left[0]:
             left[0] -= 1
             raise passing_failure()
-        return rejects
 
     monkeypatch.setattr(engine._Writer, "_write", unanswered)
 
     assert_whole(run(path))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_look_up_that_failed_for_a_passing_cause_is_asked_again(path, monkeypatch):
+    look_up, left = classification.look_up, [2]
+
+    def failing(source_id, items):
+        if left[0]:
+            left[0] -= 1
+            raise passing_failure()
+        look_up(source_id, items)
+
+    monkeypatch.setattr(classification, "look_up", failing)
+
+    assert_whole(run(path))
+    assert left == [0]
 
 
 @pytest.mark.django_db(transaction=True)

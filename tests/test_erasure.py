@@ -90,7 +90,8 @@ def well_known_post():
     writing.set_editorial_tags(post=post, by=person, names=[f"{SECRET} again"])
     writing.change_slug(post=post, by=person, slug=SECRET.lower())
     snapshot = make_snapshot(title=f"{SECRET} 2", body=f"{SECRET} here.")
-    writing.revise(post=post, by=person, snapshot=snapshot, seen=1, comment=f"{SECRET} 3")
+    editor = make_user("editor")
+    writing.revise(post=post, by=editor, snapshot=snapshot, seen=1, comment=f"{SECRET} 3")
     review.act_on_one(
         action=["approve", "publish"],
         post=post,

@@ -294,7 +294,7 @@ def test_approval_of_a_newer_revision_keeps_the_page_listed_with_its_content():
     reviewer = make_user("reviewer")
     post = make_post(snapshot=make_snapshot(title="Approved", tools=("sluice",)), now=NOW)
     edited = make_snapshot(title="Edited", tools=("gauge",))
-    writing.revise(post=post, by=reviewer, snapshot=edited, seen=1)
+    writing.revise(post=post, by=make_user("editor"), snapshot=edited, seen=1)
 
     review.act_on_one(action="approve", post=post, by=reviewer, undo_seconds=0, now=NOW + SECOND)
 

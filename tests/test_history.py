@@ -23,7 +23,7 @@ def post():
     """A post with a history of several kinds of events."""
     reviewer = make_user("reviewer")
     post = make_post(state="listed", tags=["by hand"])
-    writing.revise(post=post, by=reviewer, snapshot=make_snapshot(), seen=1)
+    writing.revise(post=post, by=make_user("editor"), snapshot=make_snapshot(), seen=1)
     review.act_on_one(action="approve", post=post, by=reviewer)
     review.act_on_one(action="withdraw", post=post, by=reviewer)
     writing.change_slug(post=post, by=reviewer, slug="another-address")

@@ -18,10 +18,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from posts.importing import engine, report
 from posts.importing.export import canonical_lines
 from posts.management.commands.import_posts import Command
 from posts.models import ImportedPost, ImportReject, ImportRun, ImportSource, Post
@@ -250,6 +251,47 @@ def test_quiet_run_writes_no_progress(run, write):
 
     assert (code, err) == (0, "")
     assert json.loads(out)["created"] == 1
+
+
+def test_quiet_run_writes_nothing_when_nothing_is_wrong(run, write):
+    assert run(write(line()), "--source", "notes", "-v", "0") == (0, "", "")
+
+
+def test_quiet_run_still_tells_errors(run, write):
+    code, out, err = run(write(line(), line("n-2", difficulty="hard")), "--source", "notes", "-v0")
+
+    assert (code, out) == (4, "")
+    assert "notes.jsonl:2 difficulty: bad_choice" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("is_dry_run", [True, False])
+def test_phases_are_told_on_request_and_add_up(run, write, is_dry_run):
+    path = write(*(line(f"n-{number}") for number in range(40)))
+    dry = ["--dry-run"] if is_dry_run else []
+
+    _, out, err = run(path, "--source", "notes", "-v", "2", "--batch-size", "10", "--json", *dry)
+
+    _, *rows = err[err.index("Phases, in seconds:") :].splitlines()
+    named = {row[:20].strip(): float(row[20:].split()[0]) for row in rows}
+    shared = ["reading", "preparing", "writing"]
+    assert list(named) == shared + ["committing", "closing the run"] * (not is_dry_run)
+    assert sum(named.values()) == pytest.approx(json.loads(out)["seconds"], abs=0.05)
+    assert "Phases" not in run(path, "--source", "notes")[2]
+
+
+def test_refreshing_the_planner_is_a_step_of_its_own(run, write, monkeypatch):
+    from posts.importing import engine
+
+    monkeypatch.setattr(engine, "ANALYZE_FROM", 3)
+    path = write(*(line(f"n-{number}") for number in range(4)))
+
+    _, _, err = run(path, "--source", "notes", "-v", "2", "--batch-size", "2")
+
+    assert err.count("4 read | refreshing the planner's statistics\n") == 1
+    assert "\n  planner statistics " in err
+    write(line("n-9"))
+    assert "planner" not in run(path, "--source", "notes", "-v", "2")[2]
 
 
 def test_show_prints_records_as_understood_and_writes_nothing(run, write):
@@ -598,3 +640,29 @@ def test_input_with_fewer_records_than_expected_fails_and_keeps_what_it_read(tmp
     assert ended.value.code == 1
     assert "Expected 2 records and read 1" in err.getvalue()
     assert Post.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("begun_at", "left"), [(0, "ETA 0:01"), (80, "ETA 0:10")], ids=["from the start", "resumed"]
+)
+def test_time_left_is_told_by_the_speed_of_this_run(begun_at, left):
+    progress = engine.Progress(run=None, seconds=10.0)
+
+    line = report.progress_line(progress, 90, 100, begun_at)
+
+    assert " 90% " in f" {line} "
+    assert left in line
+
+
+def test_path_that_is_too_long_for_the_system_is_told_as_missing():
+    with pytest.raises(CommandError, match="does not exist"):
+        call_command("import_posts", "x" * 5_000, source="notes")
+
+
+def test_key_that_would_turn_the_line_around_is_shown_escaped(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"key": "a\u202eb", "title": "A note"}), encoding="utf-8")
+
+    call_command("import_posts", str(path), source="notes", show=1)
+
+    assert "a\\u202eb" in capsys.readouterr().out

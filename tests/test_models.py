@@ -138,8 +138,8 @@ REFUSED = {
     "one event number twice": lambda post: Event.objects.create(
         post=post, sequence=1, kind="again", at=timezone.now(), hash="0"
     ),
-    "an event of nothing": lambda post: Event.objects.create(
-        sequence=1, kind="alone", at=timezone.now(), hash="0"
+    "an event of two subjects": lambda post: Event.objects.create(
+        post=post, person=make_user("editor"), sequence=9, kind="both", at=timezone.now(), hash="0"
     ),
     "a tag twice on a post": lambda post: PostTag.objects.create(
         content_object=post, tag=Tag.objects.get(name="own")
@@ -230,7 +230,8 @@ assert not Group.objects.exists()
 call_command("migrate", verbosity=0)
 assert tables() == first != []
 call_command("check", databases=["default"], fail_level="ERROR")
-assert set(Group.objects.values_list("name", flat=True)) == {"editor", "reviewer"}
+groups = {"editor", "reviewer", "publisher", "importer", "administrator"}
+assert set(Group.objects.values_list("name", flat=True)) == groups
 """
 
 

@@ -15,9 +15,9 @@ from posts.importing.plain_blocks import (
     ListBlock,
     Paragraph,
     normal_text,
-    outline,
     to_markdown,
 )
+from posts.outline import outline
 
 RENDERER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 

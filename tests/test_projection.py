@@ -8,10 +8,11 @@ from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posts import content, projection, writing
+from posts import content, db, projection, writing
 from posts.content import Entity as NamedEntity
 from posts.content import Image
 from posts.models import Entity, ImageSource, Post, PostEntity, PostImage, PostTag, Tag
+from posts.reflection import LIST_COLUMNS, entity_names, reflected
 from tests.builders import make_post, make_snapshot, make_user
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ NOW = dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC)
 
 def resolved(*snapshots):
     names = projection.Names()
-    names.resolve(snapshots)
+    names.resolve([reflected(snapshot) for snapshot in snapshots])
     return names
 
 
@@ -62,7 +63,7 @@ def test_list_columns_mirror_the_live_revision():
 
     post = Post.objects.get(pk=make_post(state="private", snapshot=snapshot).pk)
 
-    assert {name: getattr(post, name) for name in projection.LIST_COLUMNS} == {
+    assert {name: getattr(post, name) for name in LIST_COLUMNS} == {
         "title": "A title",
         "topic": "a topic",
         "difficulty": "advanced",
@@ -131,7 +132,7 @@ def test_mirror_follows_the_live_revision_through_any_edits(contents):
         wanted = [tag.name for tag in content.tag_names(live.meta)]
         assert mirrored(post) == (
             [name for name in wanted if name not in editorial],
-            list(projection.entity_names(live.meta)),
+            list(entity_names(live.meta)),
             [(n, image.url) for n, image in enumerate(live.meta.image_sources, start=1)],
         )
         transaction.set_rollback(True)
@@ -161,7 +162,7 @@ def test_kind_is_never_weakened_by_somebody_who_knew_less():
     early = resolved(make_snapshot(stack=(), tools=(), tags=("sluice",)))
     resolved(make_snapshot(stack=("sluice",), tools=()))
 
-    early.resolve([make_snapshot(stack=(), tools=("sluice",))])
+    early.resolve([reflected(make_snapshot(stack=(), tools=("sluice",)))])
 
     assert Tag.objects.get(name="sluice").kind == "stack"
 
@@ -233,24 +234,42 @@ def test_host_of_an_image_is_read_and_no_address_stops_a_batch(url, host):
     assert ImageSource.objects.get(pk=known.images[url]).host == host
 
 
+def test_image_that_somebody_else_meets_meanwhile_is_one_row(monkeypatch):
+    first, second, third = (f"https://a.example/{number}" for number in range(3))
+    allocate = db.allocate_ids
+
+    def overtaken(model, count):
+        ImageSource.objects.create(url=second)
+        return allocate(model, count)
+
+    monkeypatch.setattr(db, "allocate_ids", overtaken)
+
+    known = resolved(
+        make_snapshot(image_sources=tuple(Image(url=url) for url in (first, second, third)))
+    )
+
+    assert known.images == dict(ImageSource.objects.values_list("url", "pk"))
+    assert set(known.images) == {first, second, third}
+
+
 def test_known_names_cost_no_query(django_assert_num_queries):
     snapshot = make_snapshot(image_sources=(Image(url="https://picsum.photos/7"),))
     known = resolved(snapshot)
 
     with django_assert_num_queries(0):
-        known.resolve([snapshot])
+        known.resolve([reflected(snapshot)])
 
 
 def test_forgotten_names_of_a_lost_transaction_are_made_anew():
     snapshot = make_snapshot(tools=("sluice",), image_sources=(Image(url="https://a.example/1"),))
     known = projection.Names()
     with transaction.atomic():
-        known.resolve([snapshot])
+        known.resolve([reflected(snapshot)])
         transaction.set_rollback(True)
     assert not Tag.objects.exists()
 
     known.forget()
-    known.resolve([snapshot])
+    known.resolve([reflected(snapshot)])
 
     assert known.tags["sluice"][0] == Tag.objects.get(name="sluice").pk
     assert known.images == dict(ImageSource.objects.values_list("url", "pk"))
@@ -261,7 +280,7 @@ def test_full_cache_starts_anew_and_still_knows_the_batch(monkeypatch):
     monkeypatch.setattr(projection, "CACHE_MAX", 2)
     known = resolved(make_snapshot(tools=("one", "two", "three"), stack=()))
 
-    known.resolve([make_snapshot(tools=("four",), stack=(), entities=())])
+    known.resolve([reflected(make_snapshot(tools=("four",), stack=(), entities=()))])
 
     assert set(known.tags) == {"four"}
 
@@ -278,7 +297,7 @@ def test_replaced_rows_carry_the_gate_they_are_given():
     post = make_post(state="listed", now=NOW)
     snapshot = make_snapshot(tools=("gauge",))
 
-    projection.replace([projection.Mirrored(post.pk, snapshot, NOW)], resolved(snapshot))
+    projection.replace([projection.Mirrored(post.pk, reflected(snapshot), NOW)], resolved(snapshot))
 
     assert set(PostTag.objects.values_list("listed_at", flat=True)) == {NOW}
     assert set(PostEntity.objects.values_list("listed_at", flat=True)) == {NOW}
@@ -289,7 +308,60 @@ def test_replacing_one_post_leaves_the_others_alone():
     before = mirrored(other)
     snapshot = make_snapshot(tools=(), stack=(), entities=())
 
-    projection.replace([projection.Mirrored(post.pk, snapshot, None)], resolved(snapshot))
+    projection.replace(
+        [projection.Mirrored(post.pk, reflected(snapshot), None)], resolved(snapshot)
+    )
 
     assert mirrored(post) == ([], [], [])
     assert mirrored(other) == before
+
+
+def keys_of_rows(post):
+    return {
+        name: dict(rows.order_by("position").values_list("position", "pk"))
+        for name, rows in (
+            ("tags", PostTag.objects.filter(content_object=post)),
+            ("entities", PostEntity.objects.filter(post=post)),
+            ("images", PostImage.objects.filter(post=post)),
+        )
+    }
+
+
+def test_rows_that_stay_as_they_are_are_not_written_again():
+    before = make_snapshot(
+        stack=("one", "two", "three"),
+        tools=(),
+        entities=(NamedEntity("a", "stack"), NamedEntity("b", "area")),
+        image_sources=(Image(url="https://a.example/1"), Image(url="https://a.example/2")),
+    )
+    after = make_snapshot(
+        stack=("one", "other", "three"),
+        tools=(),
+        entities=(NamedEntity("a", "stack"), NamedEntity("c", "area")),
+        image_sources=(Image(url="https://a.example/1"), Image(url="https://a.example/3")),
+    )
+    post = make_post(state="private", snapshot=before)
+    old = keys_of_rows(post)
+
+    projection.replace([projection.Mirrored(post.pk, reflected(after), None)], resolved(after))
+
+    new = keys_of_rows(post)
+    kept = {
+        name: [place for place in rows if old[name][place] == rows[place]]
+        for name, rows in new.items()
+    }
+    assert kept == {"tags": [0, 2], "entities": [0], "images": [1]}
+    assert mirrored(post) == (
+        ["one", "other", "three"],
+        [("stack", "a"), ("area", "c")],
+        [(1, "https://a.example/1"), (2, "https://a.example/3")],
+    )
+
+
+def test_tags_that_change_places_change_them():
+    before, after = make_snapshot(stack=("one", "two")), make_snapshot(stack=("two", "one"))
+    post = make_post(state="private", snapshot=before)
+
+    projection.replace([projection.Mirrored(post.pk, reflected(after), None)], resolved(after))
+
+    assert mirrored(post)[0][:2] == ["two", "one"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import zstandard
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from posts.importing import engine, export, resume
+from posts.importing import engine, export, report, resume
 from posts.importing.intake import Intake
 from posts.models import ImportCheckpoint, ImportReject, ImportRun, ImportSource, Post
 
@@ -259,3 +260,102 @@ def test_full_disk_under_the_rejects_file_ends_with_a_message_and_can_be_gone_on
     assert ended.value.code == 4
     assert Post.objects.count() == 20
     assert sorted(ImportReject.objects.values_list("line", flat=True)) == [4, 11, 18]
+
+
+# --- The rejects file of a chain ----------------------------------------------------------------
+
+
+def by_command(path, *more, stop_after=None, monkeypatch=None):
+    """Run the command; interrupt it after so many batches. Return its exit code and output."""
+    out, written = io.StringIO(), []
+    update = report.ProgressView.update
+
+    def counted(view, progress, taken):
+        update(view, progress, taken)
+        written.append(1)
+        if len(written) == stop_after:
+            raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report.ProgressView, "update", counted)
+        try:
+            call_command(
+                *("import_posts", path, "--source", "notes", "--batch-size", str(BATCH)),
+                *("--rejects", str(Path(path).parent / "rejects.jsonl"), *more),
+                stdout=out,
+                stderr=io.StringIO(),
+            )
+        except Interrupted:
+            return None, out.getvalue()
+        except SystemExit as ended:
+            return ended.code, out.getvalue()
+    return 0, out.getvalue()
+
+
+def listed(tmp_path):
+    lines = (tmp_path / "rejects.jsonl").read_text("utf-8").splitlines()
+    return [(json.loads(line)["run"], json.loads(line)["line"]) for line in lines]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_rejects_file_of_a_resumed_run_holds_those_of_the_whole_chain_once(
+    tmp_path, monkeypatch, lost
+):
+    path = written(tmp_path / "notes.jsonl", lines())
+    by_command(path, stop_after=2, monkeypatch=monkeypatch)
+    by_command(path, stop_after=2, monkeypatch=monkeypatch)
+    if lost:
+        (tmp_path / "rejects.jsonl").write_text('{"cut in the mid', encoding="utf-8")
+
+    code, out = by_command(path, "--json", monkeypatch=monkeypatch)
+
+    first, second, third = ImportRun.objects.order_by("pk")
+    assert code == 4
+    assert listed(tmp_path) == [(first.pk, 4), (second.pk, 11), (third.pk, 18)]
+    assert (json.loads(out)["rejected"], json.loads(out)["rejects_listed"]) == (1, 3)
+
+
+def test_resumed_run_without_rejects_of_its_own_lists_the_earlier_ones(tmp_path, monkeypatch):
+    path = written(tmp_path / "notes.jsonl", lines(total=10))
+    by_command(path, stop_after=1, monkeypatch=monkeypatch)
+    (tmp_path / "rejects.jsonl").unlink()
+
+    code, out = by_command(path, monkeypatch=monkeypatch)
+
+    assert code == 4
+    assert "rejects.jsonl, 1 problem, 1 of earlier runs" in out
+    assert listed(tmp_path) == [(ImportRun.objects.earliest("pk").pk, 4)]
+
+
+def test_resumed_run_with_nothing_left_to_read_lists_the_earlier_ones(tmp_path, monkeypatch):
+    path = written(tmp_path / "notes.jsonl", lines(total=BATCH))
+    by_command(path, stop_after=1, monkeypatch=monkeypatch)
+    (tmp_path / "rejects.jsonl").unlink()
+
+    code, _ = by_command(path, monkeypatch=monkeypatch)
+
+    assert code == 4
+    assert len(listed(tmp_path)) == 1
+
+
+def test_run_that_begins_again_lists_its_own_rejects_only(tmp_path, monkeypatch):
+    path = written(tmp_path / "notes.jsonl", lines())
+    by_command(path, stop_after=2, monkeypatch=monkeypatch)
+
+    by_command(path, "--resume", "never", monkeypatch=monkeypatch)
+
+    assert listed(tmp_path) == [(ImportRun.objects.latest("pk").pk, n) for n in (4, 11, 18)]
+
+
+def test_rejects_file_of_the_run_that_holds_the_source_is_left_alone(tmp_path, monkeypatch):
+    path = written(tmp_path / "notes.jsonl", lines())
+    by_command(path, stop_after=2, monkeypatch=monkeypatch)
+    run = ImportRun.objects.get()
+    ImportRun.objects.update(state="running", host="elsewhere")
+    ImportSource.objects.update(owner=run, heartbeat_at=timezone.now())
+    (tmp_path / "rejects.jsonl").write_text("of the other process", encoding="utf-8")
+
+    code, _ = by_command(path, monkeypatch=monkeypatch)
+
+    assert code == 3
+    assert (tmp_path / "rejects.jsonl").read_text("utf-8") == "of the other process"

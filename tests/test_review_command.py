@@ -245,7 +245,8 @@ def test_more_posts_than_one_transaction_takes_are_all_decided(ana, monkeypatch)
 
 def test_version_held_by_an_import_is_approved_and_becomes_live(ana):
     post = make_post(state="listed")
-    writing.revise(post=post, by=ana, seen=1, snapshot=make_snapshot(title="Better"))
+    editor = make_user("editor")
+    writing.revise(post=post, by=editor, seen=1, snapshot=make_snapshot(title="Better"))
 
     reviewed("--approve", "--all", "--yes")
 

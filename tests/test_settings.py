@@ -44,10 +44,13 @@ def test_settings_read_the_documented_variables():
         "ALLOWED_HOSTS",
         "DATABASE_URL",
         "DEBUG",
+        "EMAIL_FROM",
+        "EMAIL_URL",
         "IMAGE_HOSTS",
         "IMAGE_PLACEHOLDER",
         "PUBLIC_URL",
         "REDIS_URL",
+        "REVIEW_OWN_WORK",
         "REVIEW_UNDO_SECONDS",
         "SECRET_KEY",
     ]
@@ -68,6 +71,9 @@ def test_operations_document_lists_each_variable_with_its_default(load):
         "IMAGE_HOSTS": f"`{','.join(settings['IMAGE_HOSTS'])}`",
         "IMAGE_PLACEHOLDER": "`off`",
         "REVIEW_UNDO_SECONDS": f"`{settings['REVIEW_UNDO_SECONDS']}`",
+        "REVIEW_OWN_WORK": "`off`",
+        "EMAIL_URL": "`consolemail://`",
+        "EMAIL_FROM": f"`{settings['DEFAULT_FROM_EMAIL']}`",
     }
 
 
@@ -79,6 +85,8 @@ def test_defaults_are_safe(load):
     assert settings["PUBLIC_URL"] == "http://127.0.0.1:8000"
     assert settings["IMAGE_PLACEHOLDER"] is False
     assert settings["REVIEW_UNDO_SECONDS"] == 10
+    assert settings["REVIEW_OWN_WORK"] is False
+    assert settings["EMAIL_BACKEND"].endswith("console.EmailBackend")
     assert settings["REDIS_URL"] is None
     assert settings["CACHES"]["default"]["BACKEND"].endswith("LocMemCache")
     assert settings["DATABASES"]["default"]["NAME"] == str(ROOT / "alphanode.sqlite3")
@@ -102,6 +110,13 @@ def test_defaults_are_safe(load):
         ({"IMAGE_HOSTS": ""}, "IMAGE_HOSTS", []),
         ({"IMAGE_PLACEHOLDER": "yes"}, "IMAGE_PLACEHOLDER", True),
         ({"REVIEW_UNDO_SECONDS": "0"}, "REVIEW_UNDO_SECONDS", 0),
+        ({"REVIEW_OWN_WORK": "on"}, "REVIEW_OWN_WORK", True),
+        ({"EMAIL_FROM": "Notes <n@example.org>"}, "DEFAULT_FROM_EMAIL", "Notes <n@example.org>"),
+        ({"EMAIL_URL": "smtp+tls://u:p%40ss@h"}, "EMAIL_HOST_PASSWORD", "p@ss"),
+        ({"EMAIL_URL": "smtp+tls://u:p@h"}, "EMAIL_PORT", 587),
+        ({"EMAIL_URL": "smtp+tls://u:p@h"}, "EMAIL_USE_TLS", True),
+        ({"EMAIL_URL": "smtp+ssl://u:p@h"}, "EMAIL_USE_SSL", True),
+        ({"EMAIL_URL": "smtp://h:2525"}, "EMAIL_PORT", 2525),
         ({"REDIS_URL": ""}, "REDIS_URL", None),
         ({"REDIS_URL": "redis://cache:6379/1"}, "REDIS_URL", "redis://cache:6379/1"),
     ],
@@ -128,6 +143,13 @@ def test_variable_sets_its_setting(load, variables, name, expected):
         ("REVIEW_UNDO_SECONDS", "-1", "got '-1'", "a whole number, 0 or more"),
         ("REVIEW_UNDO_SECONDS", "1.5", "got '1.5'", "a whole number, 0 or more"),
         ("REVIEW_UNDO_SECONDS", "", "got ''", "a whole number, 0 or more"),
+        ("REVIEW_OWN_WORK", "", "got ''", "one of 1, on, true, yes for on"),
+        ("EMAIL_URL", "", "got ''", "smtp+tls://USER:PASSWORD@HOST:587"),
+        ("EMAIL_URL", "mail.example.org", "got 'mail.example.org'", "consolemail://"),
+        ("EMAIL_URL", "smtp://", "got 'smtp://'", "smtp://HOST:25"),
+        ("EMAIL_URL", "smtp://h:many", "got 'smtp://h:many'", "smtp://HOST:25"),
+        ("EMAIL_FROM", "notes", "got 'notes'", "an address like notes@example.org"),
+        ("EMAIL_FROM", "a@b.example\nBcc: c@d.example", "got 'a@b", "an address like"),
         ("REDIS_URL", "localhost:6379", "got 'localhost:6379'", "redis://HOST:PORT/NUMBER"),
         ("REDIS_URL", "redis://", "got 'redis://'", "redis://HOST:PORT/NUMBER"),
         ("DATABASE_URL", "", "got ''", "sqlite:///PATH or postgres://"),
@@ -148,7 +170,7 @@ def test_wrong_value_names_variable_and_expectation(load, name, value, got, expe
     assert expected in message
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "PUBLIC_URL"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "EMAIL_URL", "REDIS_URL", "PUBLIC_URL"])
 def test_message_about_an_address_leaves_the_password_out(load, name):
     with pytest.raises(ImproperlyConfigured) as caught:
         load(**{name: "ftp://user:hunter@2@host/name"})

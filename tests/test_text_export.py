@@ -12,8 +12,8 @@ import pytest
 from posts.content import Image, Score, tag_names
 from posts.importing.formats import READERS, text_export
 from posts.importing.formats.text_meta import KEYS
-from posts.importing.plain_blocks import outline
 from posts.importing.records import RECORD_BYTES_MAX, Record
+from posts.outline import outline
 from tests.importing_samples import codes, export_text, read, read_export
 
 ROOT = Path(__file__).parent.parent

@@ -5,6 +5,7 @@ Every undo goes through `undone`, which also checks the dry run, the counts and 
 
 import io
 import json
+import re
 from collections import Counter
 from contextlib import contextmanager
 from random import Random
@@ -707,7 +708,8 @@ def test_command_names_what_was_kept_and_why():
     assert code == 0
     assert f"undo of run {run.pk}, source notes" in out
     assert "1 x edited; expected a post nobody edited since" in out
-    assert "    n-1  edited\n" in out
+    assert "    n-1  edited  An editor's title\n" in out
+    assert re.search(r"whole posts removed +1\n +of them public +0\n", out)
     assert "manage.py import_runs" in out
 
 
@@ -721,9 +723,33 @@ def test_command_rehearses_with_the_same_counts_and_prints_one_object():
     assert code == 0
     assert (told["run"], told["undone"], told["dry_run"]) == (None, run.pk, True)
     assert (told["reversed"], told["kept"], told["failed"]) == (1, 1, 0)
-    assert told["posts_kept"] == [{"key": "n-1", "reason": "edited", "said": ""}]
+    assert told["posts_kept"] == [
+        {
+            "key": "n-1",
+            "reason": "edited",
+            "said": "",
+            "post": the().post_id,
+            "title": "An editor's title",
+        }
+    ]
+    assert (told["removed"], told["removed_public"]) == (1, 0)
     assert Post.objects.count() == 2
     assert json.loads(command(str(run.pk), "--json")[1])["reversed"] == 1
+
+
+def test_quiet_command_tells_nothing_when_nothing_is_wrong():
+    run, _ = imported(note())
+
+    assert command(str(run.pk), "-v", "0") == (0, "", "")
+    assert not Post.objects.exists()
+
+
+def test_rehearsal_says_how_many_public_pages_would_go():
+    run, _ = imported(note(), note("n-2"), publish=True)
+
+    told = json.loads(command(str(run.pk), "--dry-run", "--json")[1])
+
+    assert (told["removed"], told["removed_public"]) == (2, 2)
 
 
 def test_command_exits_with_3_while_a_run_holds_the_source():

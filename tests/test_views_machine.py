@@ -103,7 +103,7 @@ def test_robots_may_fetch_everything_but_the_admin(client, db, django_assert_num
         response = client.get("/robots.txt")
 
     assert response.headers["Content-Type"].startswith("text/plain")
-    assert response.content == b"User-agent: *\nDisallow: /admin/\n"
+    assert response.content == b"User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n"
 
 
 @pytest.mark.parametrize(

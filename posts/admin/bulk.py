@@ -20,7 +20,15 @@ from posts import review
 from posts.admin import states
 from posts.admin.forms import REASON_MAX, ReasonForm
 from posts.models import BulkAction, Post, Revision
-from posts.transitions import TRANSITIONS, Moment, ReviewError, Transition, after, state_of
+from posts.transitions import (
+    TRANSITIONS,
+    Moment,
+    ReviewError,
+    Transition,
+    after,
+    refuse_own_work,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -72,7 +80,7 @@ def _ask(
 ) -> HttpResponse:
     if is_across and "through" in request.POST:
         queryset = _frozen(request, queryset, row)
-    plan = _plan(queryset, row)
+    plan = _plan(queryset, row, request.user)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"{row.label}: {len(plan.posts):,} post{'s' if len(plan.posts) != 1 else ''}",
@@ -94,7 +102,7 @@ def _ask(
     return TemplateResponse(request, "admin/posts/bulk.html", context)
 
 
-def _plan(queryset: Any, row: Transition) -> Plan:
+def _plan(queryset: Any, row: Transition, by: Any) -> Plan:
     """Look at the posts an action would meet, oldest first. Two queries."""
     posts = list(queryset.order_by("pk")[: MOST + 1])
     now = timezone.now()
@@ -104,6 +112,8 @@ def _plan(queryset: Any, row: Transition) -> Plan:
     for post in posts[:MOST]:
         breakdown[", ".join(tag.text for tag in states.tags_of(post, now))] += 1
         try:
+            if post.proposed_revision is not None:
+                refuse_own_work(row, post.proposed_revision.author_id, by)
             after(row.name, state_of(post), Moment(now, now))
             fitting.append(post)
         except ReviewError as error:
@@ -177,16 +187,15 @@ def _frozen(request: HttpRequest, queryset: Any, row: Transition) -> Any:
 def _act_on_filter(
     model_admin: Any, request: HttpRequest, queryset: Any, row: Transition, reason: str
 ) -> None:
+    refused: Counter[str] = Counter()
     record = review.act_on_all(
         actions=[row.name],
         queryset=_frozen(request, queryset, row),
         by=request.user,
         reason=reason,
         filters={"query": request.GET.dict(), "through": request.POST.get("through", "")},
+        on_chunk=lambda _, outcome: refused.update(map(str, outcome.refused.values())),
     )
-    refused: Counter[str] = Counter()
-    if record.skipped:
-        refused["Their state does not admit this action."] = record.skipped
     _tell(model_admin, request, row, record, refused)
 
 

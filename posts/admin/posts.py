@@ -20,6 +20,9 @@ from django.utils.html import format_html
 
 from posts import content
 from posts.admin import bulk, lists, states
+from posts.admin.claims import ClaimFilter
+from posts.admin.compare import ComparePages, compare_url
+from posts.admin.previews import PreviewPages
 from posts.admin.review import ReviewPages
 from posts.admin.site import site
 from posts.admin.writing import WritingPages
@@ -64,6 +67,29 @@ class QueueFilter(admin.SimpleListFilter):
             case "unlisted":
                 return queryset.published(now).exclude(indexable(now))
         return queryset
+
+
+class RunFilter(admin.SimpleListFilter):
+    """Posts whose waiting revision one import run brought; the page of the run leads here."""
+
+    title = "import run"
+    parameter_name = "run"
+
+    def has_output(self) -> bool:
+        return self.value() is not None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        run = self.used_parameters.get(self.parameter_name)
+        return [(run, f"run {run}")] if run else []
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        run = self.value()
+        if run is None:
+            return queryset
+        if not (run.isascii() and run.isdecimal() and len(run) <= 18):
+            return queryset.none()
+        beside = Q(proposed_revision__run=int(run))
+        return queryset.filter(beside | Q(imported__waiting_revision__run=int(run)))
 
 
 class TagFilter(admin.SimpleListFilter):
@@ -151,6 +177,7 @@ LIST_COLUMNS = (
     "live_revision_id",
     "approved_revision_id",
     "proposed_revision__origin",
+    "proposed_revision__author_id",
     "imported__key",
     "imported__post_id",
     "imported__source__name",
@@ -158,7 +185,7 @@ LIST_COLUMNS = (
 
 
 @admin.register(Post, site=site)
-class PostAdmin(ReviewPages, WritingPages, lists.BoundedList):
+class PostAdmin(ReviewPages, ComparePages, WritingPages, PreviewPages, lists.BoundedList):
     """Posts. Every page that changes one goes through `posts.review` or `posts.writing`."""
 
     list_display = (
@@ -178,6 +205,8 @@ class PostAdmin(ReviewPages, WritingPages, lists.BoundedList):
         "visibility",
         "difficulty",
         TagFilter,
+        RunFilter,
+        ClaimFilter,
         "imported__source",
         lists.FromFilter,
     )
@@ -199,7 +228,15 @@ class PostAdmin(ReviewPages, WritingPages, lists.BoundedList):
 
     @admin.display(description="State")
     def state(self, post: Post) -> str:
-        return states.as_html(states.tags_of(post, timezone.now()))
+        tags = states.as_html(states.tags_of(post, timezone.now()))
+        if post.proposed_revision_id in (None, post.live_revision_id):
+            return tags
+        return format_html(
+            '{}<br><a href="{}">Compare with live<span class="visually-hidden">: {}</span></a>',
+            tags,
+            compare_url(post),
+            post.title,
+        )
 
     @admin.display(description="Source · key")
     def origin(self, post: Post) -> str:
@@ -268,10 +305,23 @@ class PostAdmin(ReviewPages, WritingPages, lists.BoundedList):
         return [
             page("<int:post_id>/act/<slug:action>/", self.act_view, "act"),
             page("<int:post_id>/edit/", self.edit_view, "edit"),
+            page("<int:post_id>/compare/", self.compare_view, "compare"),
+            page("<int:post_id>/merge/", self.merge_view, "merge"),
             page("<int:post_id>/events/", self.events_view, "events"),
             page("<int:post_id>/revisions/", self.revisions_view, "revisions"),
             page("<int:post_id>/revisions/<int:number>/", self.revision_view, "revision"),
             page("<int:post_id>/revisions/<int:number>/restore/", self.restore_view, "restore"),
+            page(
+                "<int:post_id>/revisions/<int:number>/share/",
+                self.make_preview_view,
+                "make_preview",
+            ),
+            page("<int:post_id>/previews/", self.previews_view, "previews"),
+            page(
+                "<int:post_id>/previews/<int:link_id>/revoke/",
+                self.revoke_preview_view,
+                "revoke_preview",
+            ),
             *super().get_urls(),
         ]
 

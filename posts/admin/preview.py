@@ -9,33 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from posts import content, markdown, metabox, pictures
-from posts.models import ImageSource, Post, Revision, Statistics
-
-
-def pictures_of(snapshot: content.Snapshot) -> list[pictures.Picture]:
-    """Return what `image:N` stands for. One query when there are images."""
-    images = snapshot.meta.image_sources
-    urls = {image.url for image in images if image.url}
-    known = {row.url: row for row in ImageSource.objects.filter(url__in=urls)} if urls else {}
-    found = []
-    for image in images:
-        row = known.get(image.url)
-        more = (
-            {
-                "width": row.width,
-                "height": row.height,
-                "is_refused": row.licence == ImageSource.Licence.REFUSED,
-            }
-            if row is not None
-            else {}
-        )
-        found.append(pictures.Picture.of(image, **more))
-    return found
+from posts.known_pictures import pictures_of
+from posts.models import Post, Revision, Statistics
 
 
 def preview(post: Post, revision: Revision) -> dict[str, Any]:
-    """Return title, lede, rendered body and meta box of a revision."""
+    """Return title, lede, rendered body, meta box and checked claims of a revision."""
     snapshot = revision.snapshot
+    said = {
+        "statistics": Statistics.objects.filter(post=post).first(),
+        "imported": getattr(post, "imported", None),
+        "origin": revision.origin,
+    }
+    check = metabox.claims_of(snapshot, **said)
     article = markdown.rendered(
         revision.digest,
         snapshot.body,
@@ -50,12 +36,8 @@ def preview(post: Post, revision: Revision) -> dict[str, Any]:
         "has_code": "<pre" in article.html,
         "reading_minutes": content.reading_minutes(snapshot),
         "difficulty": snapshot.meta.difficulty,
-        "metabox": metabox.meta_box(
-            snapshot,
-            statistics=Statistics.objects.filter(post=post).first(),
-            imported=getattr(post, "imported", None),
-            origin=revision.origin,
-        ),
+        "metabox": metabox.meta_box(snapshot, **said, check=check),
+        "claims": check,
     }
 
 

@@ -22,8 +22,16 @@ from posts import history, review
 from posts.admin import states
 from posts.admin.forms import ReasonForm
 from posts.admin.preview import differing_fields, preview
+from posts.admin.previews import preview_context
 from posts.models import Decision, Event, Post, PostTag, Revision
-from posts.transitions import PUBLISHED, TRANSITIONS, ReviewError, available, state_of
+from posts.transitions import (
+    PUBLISHED,
+    TRANSITIONS,
+    ReviewError,
+    available,
+    refuse_own_work,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -32,13 +40,14 @@ if TYPE_CHECKING:
 SHORT_LIST = 10
 LONG_LIST = 50
 
-_VERDICTS = [row.name for row in TRANSITIONS.values() if row.verdict and row.name != "withdraw"]
+VERDICTS = [row.name for row in TRANSITIONS.values() if row.verdict and row.name != "withdraw"]
 
 #: What the history calls things; an action is called by its own label.
 _KINDS = {
     "write": "Written by hand",
     "revise": "New revision",
     "restore": "Revision restored",
+    "merge": "Imported version merged",
     "tags": "Editorial tags changed",
     "slug": "Address changed",
 }
@@ -123,7 +132,7 @@ class ReviewPages:
             self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
             fresh = self.post_or_404(request, post_id)
             return self._page(request, fresh, failed=form, status=409)
-        tags = states.tags_of(_with_proposed(post), timezone.now())
+        tags = states.tags_of(with_proposed(post), timezone.now())
         now_is = ", ".join(tag.text for tag in tags)
         self.message_user(
             request, f"{row.label}: done. The post is now {now_is}.", messages.SUCCESS
@@ -133,7 +142,9 @@ class ReviewPages:
     def events_view(self, request: HttpRequest, post_id: int) -> HttpResponse:
         """Show the whole history, newest first, `LONG_LIST` lines a page."""
         post = self.post_or_404(request, post_id)
-        lines, older = _history(post, LONG_LIST, before=request.GET.get("before", ""))
+        if not request.user.has_perm("posts.view_event"):
+            raise PermissionDenied
+        lines, older = history_lines(post, LONG_LIST, before=request.GET.get("before", ""))
         context = self._context(request, post, f"History of {post.title}")
         return TemplateResponse(
             request, "admin/posts/events.html", context | {"lines": lines, "older": older}
@@ -160,7 +171,7 @@ class ReviewPages:
             | {
                 "revisions": rows,
                 "older": older,
-                "newest": _newest(post),
+                "newest": newest_number(post),
                 "can_change": self.has_change_permission(request, post),
             },
         )
@@ -181,16 +192,17 @@ class ReviewPages:
         context = self._context(request, post, f"Revision {number} of {post.title}")
         context |= {
             "revision": revision,
-            "roles": _roles(post, revision),
-            "source": _where_from(revision),
+            "roles": roles_of(post, revision),
+            "source": where_from(revision),
             "decisions": list(
                 Decision.objects.filter(revision=revision)
                 .select_related("reviewer")
                 .order_by("-pk")[:LONG_LIST]
             ),
             "preview": preview(post, revision),
-            "newest": _newest(post),
+            "newest": newest_number(post),
             "can_change": self.has_change_permission(request, post),
+            **preview_context(request, revision),
         }
         return TemplateResponse(request, "admin/posts/revision.html", context)
 
@@ -212,20 +224,21 @@ class ReviewPages:
         status: int = 200,
     ) -> HttpResponse:
         """Answer with the page of a post. About fifteen queries, whatever the post's size."""
-        pointers = _pointers(post)
+        pointers = pointers_of(post)
         live = pointers[post.live_revision_id]
         proposed = pointers.get(post.proposed_revision_id)
         shown = proposed or live
-        _with_proposed(post, proposed)
+        with_proposed(post, proposed)
         may_review = request.user.has_perm("posts.review_post")
-        lines, older_event = _history(post, SHORT_LIST)
+        may_see_events = request.user.has_perm("posts.view_event")
+        lines, older_event = history_lines(post, SHORT_LIST) if may_see_events else ([], None)
         revisions, older_revision = _revisions(post, SHORT_LIST)
         context = self._context(request, post, post.title)
         context |= {
             "state": states.as_html(states.tags_of(post, timezone.now())),
             "live": live,
             "proposed": proposed,
-            "proposed_source": _where_from(proposed) if proposed else "",
+            "proposed_source": where_from(proposed) if proposed else "",
             "waiting": pointers.get(
                 getattr(post, "imported", None) and post.imported.waiting_revision_id
             ),
@@ -236,6 +249,7 @@ class ReviewPages:
             ),
             "buttons": self._buttons(request, post, live, proposed, failed),
             "may_review": may_review,
+            "own_work": own_work(request, post, proposed),
             "reviewers": [] if may_review else _who_may("review_post"),
             "preview": preview(post, shown),
             "tags": list(
@@ -247,6 +261,7 @@ class ReviewPages:
             "older_event": older_event,
             "revisions": revisions,
             "older_revision": older_revision,
+            "is_held": is_held(post, proposed),
             "newest": revisions[0][0].number,
             "can_change": self.has_change_permission(request, post),
             "public_url": post.get_absolute_url() if post.visibility == PUBLISHED else "",
@@ -272,8 +287,9 @@ class ReviewPages:
         state = state_of(post, waiting)
         decided = _withdrawable(post, live, waiting)
         buttons = []
+        is_own = bool(own_work(request, post, proposed))
         for row in available(state, request.user):
-            if row.name == "withdraw" and decided is None:
+            if (row.name == "withdraw" and decided is None) or (row.needs_another and is_own):
                 continue
             target = decided if row.name == "withdraw" else (row.verdict and proposed) or live
             is_open = failed is not None and failed.row is row
@@ -298,19 +314,37 @@ class ReviewPages:
         return buttons
 
 
-def _with_proposed(post: Post, proposed: Revision | None = None) -> Post:
+def own_work(request: HttpRequest, post: Post, proposed: Revision | None) -> str:
+    """Return why this person's approval of what waits is refused, empty when it is not."""
+    try:
+        for row in available(state_of(post), request.user):
+            refuse_own_work(row, proposed.author_id if proposed else None, request.user)
+    except ReviewError as error:
+        return str(error)
+    return ""
+
+
+def with_proposed(post: Post, proposed: Revision | None = None) -> Post:
     """Let `states` read the proposed revision without another query where it is known."""
     if proposed is not None:
         post.proposed_revision = proposed
     return post
 
 
-def _pointers(post: Post) -> dict[int, Revision]:
+def pointers_of(post: Post) -> dict[int, Revision]:
     """Return the revisions a post points to, with content, by id. One query."""
     waiting = post.imported.waiting_revision_id if hasattr(post, "imported") else None
     ids = {post.live_revision_id, post.proposed_revision_id, post.approved_revision_id, waiting}
     rows = Revision.objects.filter(pk__in=ids - {None}).select_related("author", "run__source")
     return {revision.pk: revision for revision in rows}
+
+
+def is_held(post: Post, proposed: Revision | None) -> bool:
+    """Say whether an import's version waits beside the page's own, or behind a proposal."""
+    if hasattr(post, "imported") and post.imported.waiting_revision_id is not None:
+        return True
+    is_beside = proposed is not None and proposed.pk != post.live_revision_id
+    return is_beside and not proposed.is_by_person
 
 
 def _withdrawable(post: Post, live: Revision, waiting: int | None) -> Revision | None:
@@ -319,7 +353,7 @@ def _withdrawable(post: Post, live: Revision, waiting: int | None) -> Revision |
     Up to two queries.
     """
     state = state_of(post, waiting)
-    last = history.latest_of_kind([post.pk], kinds=_VERDICTS).get(post.pk)
+    last = history.latest_of_kind([post.pk], kinds=VERDICTS).get(post.pk)
     if last is not None:
         _, data = last
         pointers = ("live", "proposed", "approved", "waiting")
@@ -328,11 +362,11 @@ def _withdrawable(post: Post, live: Revision, waiting: int | None) -> Revision |
     return live if post.is_live_approved else None
 
 
-def _newest(post: Post) -> int:
+def newest_number(post: Post) -> int:
     return post.revisions.aggregate(newest=Max("number"))["newest"]
 
 
-def _roles(post: Post, revision: Revision) -> list[str]:
+def roles_of(post: Post, revision: Revision) -> list[str]:
     """Return what a revision is to its post: live, waiting, approved."""
     roles = {
         "waiting for a verdict": post.proposed_revision_id,
@@ -342,7 +376,7 @@ def _roles(post: Post, revision: Revision) -> list[str]:
     return [name for name, pointer in roles.items() if pointer == revision.pk]
 
 
-def _where_from(revision: Revision) -> str:
+def where_from(revision: Revision) -> str:
     """Return who or what made a revision: a run with its line, or a person."""
     if revision.run_id is None:
         return f"{revision.origin} by {revision.author}"
@@ -359,10 +393,10 @@ def _revisions(
         rows = rows.filter(number__lt=int(before))
     found = list(rows[: most + 1])
     older = found[most - 1].number if len(found) > most else None
-    return [(row, _roles(post, row), _where_from(row)) for row in found[:most]], older
+    return [(row, roles_of(post, row), where_from(row)) for row in found[:most]], older
 
 
-def _history(post: Post, most: int, before: str = "") -> tuple[list[Line], int | None]:
+def history_lines(post: Post, most: int, before: str = "") -> tuple[list[Line], int | None]:
     """Return lines of history, newest first, and the sequence to go on below. Two queries."""
     rows = Event.objects.filter(post=post).select_related("actor").order_by("-sequence")
     if before.isdecimal():

@@ -1,19 +1,24 @@
-"""The admin site: its name, its home page, and the people who may sign in.
+"""The admin site: its name and its home page.
 
 In: requests of staff. Out: pages of counts and links. Every query of the home page is bounded.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
-from django.utils import timezone
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.contenttypes.views import shortcut
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.urls import path
 
-from posts.admin import lists, states
-from posts.models import ImportRun, Post
+from posts.admin import queue, states
+from posts.models import ImportRun
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 #: Lines of each short list on the home page.
 SHORT_LIST = 5
@@ -28,30 +33,36 @@ class AlphanodeAdminSite(admin.AdminSite):
     index_template = "admin/home.html"
     enable_nav_sidebar = False
 
+    def get_urls(self) -> list[Any]:
+        from posts.admin.queue_pages import pages
+
+        address = "r/<path:content_type_id>/<path:object_id>/"
+        view = self.admin_view(self.view_on_site)
+        return [
+            path(address, view, name="view_on_site"),
+            *(path(at, self.admin_view(page), name=name) for at, page, name in pages),
+            *super().get_urls(),
+        ]
+
+    def view_on_site(self, request: HttpRequest, content_type_id: str, object_id: str) -> Any:
+        """Lead to the public page; its address holds the title, so only whoever may see that."""
+        is_number = content_type_id.isdecimal() and len(content_type_id) < 10
+        kind = ContentType.objects.filter(pk=int(content_type_id)).first() if is_number else None
+        known = self._registry.get(kind.model_class()) if kind is not None else None
+        if known is None:
+            raise Http404("There is no such page.")
+        if not known.has_view_permission(request):
+            raise PermissionDenied
+        return shortcut(request, content_type_id, object_id)
+
     def index(self, request: Any, extra_context: dict[str, Any] | None = None) -> Any:
-        """Queries: three capped counts, the oldest waiting posts, the latest runs."""
+        """Queries: the capped counts, the riskiest drafts in two, the latest runs."""
         context: dict[str, Any] = {"subtitle": None}
         if request.user.has_perm("posts.view_post"):
-            now = timezone.now()
-            oldest = (
-                Post.objects.awaiting_review()
-                .select_related("proposed_revision")
-                .only(*QUEUE_COLUMNS)
-                .order_by("pk")[:SHORT_LIST]
-            )
             context |= {
                 "has_queue": True,
-                "awaiting": lists.capped_count(Post.objects.awaiting_review()),
-                "held": lists.capped_count(
-                    Post.objects.held_by_import().exclude(visibility="archived")
-                ),
-                "returned": lists.capped_count(
-                    Post.objects.returned().exclude(visibility="archived")
-                ),
-                "oldest": [
-                    (post, states.as_html(states.tags_of(post, now)), post.proposed_revision)
-                    for post in oldest
-                ],
+                "may_review": request.user.has_perm("posts.review_post"),
+                **queue.on_the_desk(request, SHORT_LIST),
             }
         if request.user.has_perm("posts.view_importrun"):
             runs = ImportRun.objects.select_related("source").order_by("-pk")[:SHORT_LIST]
@@ -60,30 +71,4 @@ class AlphanodeAdminSite(admin.AdminSite):
         return super().index(request, {**context, **(extra_context or {})})
 
 
-#: What a line about a waiting post shows.
-QUEUE_COLUMNS = (
-    "title",
-    "visibility",
-    "archive_at",
-    "listed_at",
-    "live_revision_id",
-    "approved_revision_id",
-    "proposed_revision__number",
-    "proposed_revision__origin",
-    "proposed_revision__created_at",
-)
-
 site = AlphanodeAdminSite(name="alphanode")
-
-
-@admin.register(User, site=site)
-class PersonAdmin(lists.BoundedList, UserAdmin):
-    """People. Their decisions stay theirs, so an account is closed by "active", never deleted."""
-
-    list_display = ("username", "first_name", "last_name", "is_staff", "is_active")
-    sortable_by = ("username",)
-
-
-@admin.register(Group, site=site)
-class RoleAdmin(lists.BoundedList, GroupAdmin):
-    """Groups: editor and reviewer come with the project."""

@@ -7,13 +7,12 @@ of new and changed posts are written. The caller owns the transaction and the ru
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-import msgspec
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import Max
 
-from posts import content, db, projection, slugs
+from posts import claim_checks, content, db, projection, queue, slugs
 from posts.importing.classification import (
     CONVERGED,
     CREATED,
@@ -25,9 +24,8 @@ from posts.importing.classification import (
     standings,
 )
 from posts.models import ImportedPost, ImportRun, Post, Revision, Slug, Statistics
+from posts.reflection import LIST_COLUMNS
 from posts.transitions import INITIAL_VISIBILITY
-
-_encode = msgspec.json.Encoder().encode
 
 
 def write(
@@ -43,13 +41,16 @@ def write(
     A record the database refuses is rejected alone: the rest of the batch is tried again without
     it. Queries do not depend on the number of records, except for rejected ones.
     """
+    queued = _queued_before(items)
+    # All of them now, in one order: taken later and one by one, locks could wait for each other.
+    queue.hold(queued)
     are_known = _resolve_all(items, names)
 
     def resolve(some: list[Item]) -> None:
         if not are_known:
             # What an attempt before this one created went with its savepoint.
             names.forget()
-            names.resolve(_snapshot(item) for item in some)
+            names.resolve(item.ready.reflection for item in some)
 
     def create(some: list[Item]) -> None:
         resolve(some)
@@ -70,9 +71,19 @@ def write(
         [
             item
             for item in items
-            if item.record and item.outcome in (STATISTICS, UNCHANGED, CONVERGED)
+            if item.prepared and item.outcome in (STATISTICS, UNCHANGED, CONVERGED)
         ]
     )
+    queue.refresh(queued)
+
+
+def _queued_before(items: Sequence[Item]) -> list[int]:
+    """Return the posts whose place in the review queue may change with this batch."""
+    return [
+        item.identity.post_id
+        for item in items
+        if item.outcome in (UPDATED, STATISTICS) and item.identity and item.identity.post_id
+    ]
 
 
 def _has_content(item: Item) -> bool:
@@ -83,9 +94,7 @@ def _resolve_all(items: Sequence[Item], names: projection.Names) -> bool:
     """Know the names of all records at once; say False when the database refuses one of them."""
     try:
         with transaction.atomic():
-            names.resolve(
-                item.record.snapshot for item in items if item.record and _has_content(item)
-            )
+            names.resolve(item.ready.reflection for item in items if _has_content(item))
     except DatabaseError as error:
         if not _is_refusal(error):
             raise
@@ -150,7 +159,7 @@ def _create(
             "proposed_revision_id",
             "created_at",
             "changed_at",
-            *projection.LIST_COLUMNS,
+            *LIST_COLUMNS,
         ),
         [
             (
@@ -162,7 +171,7 @@ def _create(
                 revision_id,
                 now,
                 now,
-                *item.columns,
+                *item.ready.reflection.columns,
             )
             for item, post_id, revision_id, slug in rows
         ],
@@ -206,34 +215,58 @@ def _create(
                 item.key,
                 post_id,
                 revision_id,
-                item.digest,
+                item.ready.digest,
                 item.record_digest,
-                item.statistics_digest,
+                item.ready.statistics_digest,
                 False,
             )
             for item, post_id, revision_id, _ in rows
         ],
     )
     projection.insert(
-        [projection.Mirrored(post_id, _snapshot(item), None) for item, post_id, _, _ in rows],
+        [projection.Mirrored(post_id, item.ready.reflection, None) for item, post_id, _, _ in rows],
         names,
     )
+    queue.insert_new(
+        [
+            queue.Draft(
+                post_id=post_id,
+                revision_id=revision_id,
+                stack_id=_stack_id(item, names),
+                difficulty=_difficulty(item),
+                said=item.ready.said,
+                lowest_score=item.ready.lowest_score,
+                contradicted=item.ready.checked.contradicted,
+            )
+            for item, post_id, revision_id, _ in rows
+        ],
+        source_id=run.source_id,
+        run_id=run.pk,
+        is_public=publish,
+        now=now,
+    )
+
+
+def _stack_id(item: Item, names: projection.Names) -> int | None:
+    stacks = (tag.name for tag in item.ready.reflection.tags if tag.kind == "stack")
+    return next((names.tags[name][0] for name in stacks), None)
+
+
+def _difficulty(item: Item) -> str:
+    return str(item.ready.reflection.columns[LIST_COLUMNS.index("difficulty")])
 
 
 def _addresses(items: Sequence[Item], source: str) -> list[str]:
     """Return a slug for each new post: the source's own unless taken, else made from the title."""
-    given = [item.record.slug for item in items if item.record and item.record.slug]
-    used = slugs.taken(given) if given else set()
+    given = [item.ready.given_slug for item in items if item.ready.given_slug]
+    used = Slug.objects.taken(given) if given else set()
     addresses = []
     for item in items:
-        record = item.record
-        assert record is not None  # noqa: S101  (only valid records are created)
-        if record.slug is None:
-            slug = slugs.made_from(record.snapshot.title, source, record.key)
-        elif record.slug in used:
-            slug = slugs.with_suffix(record.slug, source, record.key)
-        else:
-            slug = record.slug
+        slug = item.ready.given_slug
+        if slug is None:
+            slug = item.ready.made_slug
+        elif slug in used:
+            slug = slugs.with_suffix(slug, source, item.key or "")
         used.add(slug)
         addresses.append(slug)
     return addresses
@@ -256,7 +289,7 @@ def _change(
     for item in items:
         identity = item.identity
         assert identity is not None and identity.post_id is not None  # noqa: S101, PT018
-        item.outcome, pointers = found[identity.post_id].judge(item.digest)
+        item.outcome, pointers = found[identity.post_id].judge(item.ready.digest)
         if item.outcome != CONVERGED:
             pending.append((item, identity.post_id, pointers))
     for revision_id, (item, post_id, pointers) in zip(
@@ -284,14 +317,17 @@ def _change(
     db.update_rows(
         Post,
         "id",
-        ("live_revision_id", "proposed_revision_id", "changed_at", *projection.LIST_COLUMNS),
+        ("live_revision_id", "proposed_revision_id", "changed_at", *LIST_COLUMNS),
         [
-            (post_id, revision_id, revision_id, now, *item.columns)
+            (post_id, revision_id, revision_id, now, *item.ready.reflection.columns)
             for item, post_id, revision_id, _ in replaced
         ],
     )
     projection.replace(
-        [projection.Mirrored(post_id, _snapshot(item), None) for item, post_id, _, _ in replaced],
+        [
+            projection.Mirrored(post_id, item.ready.reflection, None)
+            for item, post_id, _, _ in replaced
+        ],
         names,
     )
     db.update_rows(
@@ -319,9 +355,9 @@ def _change(
                 item.identity.pk if item.identity else 0,
                 revision_id,
                 revision_id if "waiting" in pointers else None,
-                item.digest,
+                item.ready.digest,
                 item.record_digest,
-                item.statistics_digest,
+                item.ready.statistics_digest,
             )
             for item, _, revision_id, pointers in moving
         ],
@@ -329,7 +365,7 @@ def _change(
 
 
 def _insert_revisions(
-    rows: Iterable[tuple[Item, int, int, int, int | None, str]],
+    rows: Sequence[tuple[Item, int, int, int, int | None, str]],
     *,
     run: ImportRun,
     now: dt.datetime,
@@ -360,11 +396,11 @@ def _insert_revisions(
                 number,
                 parent_id,
                 comment,
-                item.digest,
-                _snapshot(item).title,
-                _snapshot(item).lede,
-                _snapshot(item).body,
-                item.meta,
+                item.ready.digest,
+                item.ready.title,
+                item.ready.lede,
+                item.ready.body,
+                item.ready.meta,
                 Revision.Origin.IMPORT.value,
                 run.pk,
                 item.file,
@@ -374,34 +410,37 @@ def _insert_revisions(
             for item, revision_id, post_id, number, parent_id, comment in rows
         ],
     )
-
-
-def _snapshot(item: Item) -> content.Snapshot:
-    assert item.record is not None  # noqa: S101  (only valid records are written)
-    return item.record.snapshot
+    claim_checks.insert((revision_id, item.ready.checked) for item, revision_id, *_ in rows)
 
 
 def _statistics_values(item: Item) -> tuple[int | None, int | None, str]:
-    assert item.record is not None  # noqa: S101
-    statistics = item.record.statistics
-    return (
-        statistics.reading_time,
-        statistics.view_count,
-        _encode(statistics.score).decode(),
-    )
+    return item.ready.reading_time, item.ready.view_count, item.ready.score
 
 
 def _update_statistics(items: Sequence[Item]) -> None:
     """Imported numbers are updated in place, last write wins (DATA-MODEL.md)."""
+    moved = [
+        (item, item.identity)
+        for item in items
+        if item.identity and item.identity.statistics_digest != item.ready.statistics_digest
+    ]
     db.update_rows(
         Statistics,
         "post_id",
         ("imported_reading_time", "imported_view_count", "imported_score"),
-        [
-            (item.identity.post_id, *_statistics_values(item))
-            for item in items
-            if item.identity and item.identity.statistics_digest != item.statistics_digest
-        ],
+        [(identity.post_id, *_statistics_values(item)) for item, identity in moved],
+    )
+    # A new revision was judged with these numbers; texts that stay are to be judged again.
+    staying = [(item, identity) for item, identity in moved if item.outcome != UPDATED]
+    fresh = [
+        (identity.base_revision_id, item.ready.checked)
+        for item, identity in staying
+        if item.outcome == STATISTICS and identity.base_revision_id
+    ]
+    claim_checks.update(fresh)
+    claim_checks.outdate(
+        [identity.post_id for _, identity in staying if identity.post_id],
+        but={revision_id for revision_id, _ in fresh},
     )
 
 
@@ -412,7 +451,12 @@ def _update_identities(items: Sequence[Item]) -> None:
         "id",
         ("base_digest", "record_digest", "statistics_digest"),
         [
-            (item.identity.pk, item.digest, item.record_digest, item.statistics_digest)
+            (
+                item.identity.pk,
+                item.ready.digest,
+                item.record_digest,
+                item.ready.statistics_digest,
+            )
             for item in items
             if item.identity
         ],

@@ -1,6 +1,6 @@
 """What is to become of a record: told from its identity, its digests and how its post stands.
 
-In: arrivals. Out: items with an outcome. Only what may be new is decoded. Deciding writes nothing;
+In: arrivals. Out: items with an outcome. Only what may be new is prepared. Deciding writes nothing;
 `batch` carries it out and decides again on what it has locked.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from posts import content, db, projection
+from posts import content, db
 from posts.importing.intake import Arrival
-from posts.importing.records import RawRecord, Reader, Record, is_refused, validate
+from posts.importing.preparation import Prepared, prepare
+from posts.importing.records import RawRecord, Reader, is_refused
 from posts.models import ImportedPost, Post, Revision
 
 #: Raised when the same bytes are to be read differently; unchanged records are then decoded again.
@@ -40,8 +39,6 @@ OVERWRITE = {
     (True, True): (HELD, ("waiting",)),
 }
 
-_encode = msgspec.json.Encoder().encode
-
 
 class Identity(NamedTuple):
     """What the identity table knows of a key."""
@@ -64,19 +61,20 @@ class Item:
     file: int
     key: str | None
     record_digest: str
-    record: Record | None = None
-    digest: str = ""
-    statistics_digest: str = ""
-    #: List columns and encoded meta of the snapshot, made where the record is decoded.
-    columns: tuple[Any, ...] = ()
-    meta: str = ""
+    prepared: Prepared | None = None
     identity: Identity | None = None
     outcome: str = ""
     problems: list[content.Problem] = field(default_factory=list)
 
     def begin_again(self) -> None:
         """Forget what an attempt to write found; the bytes and the key stay."""
-        self.record, self.outcome, self.problems = None, "", []
+        self.prepared, self.outcome, self.problems = None, "", []
+
+    @property
+    def ready(self) -> Prepared:
+        """The record as it is written; only a valid one has it."""
+        assert self.prepared is not None  # noqa: S101  (only valid records are written)
+        return self.prepared
 
     def reject(self, problem: content.Problem) -> None:
         self.problems.append(problem)
@@ -100,50 +98,59 @@ def _sha256(data: bytes) -> str:
 
 
 def look_up(source_id: int, items: Sequence[Item]) -> None:
-    """Attach the identities. One query per 500 keys, answered by the identity index alone."""
-    keys = sorted({item.key for item in items if item.key})
-    found: dict[str, Identity] = {}
-    for chunk in db.chunked(keys):
-        rows = ImportedPost.objects.filter(source_id=source_id, key__in=chunk)
-        for key, *values in rows.values_list("key", "id", *Identity._fields[1:]):
-            found[key] = Identity._make(values)
+    """Attach the identities. At most one query, answered by the identity index alone."""
+    rows = db.rows_by_text(
+        ImportedPost,
+        ("key", *Identity._fields),
+        within=("source_id", source_id),
+        field="key",
+        values=sorted({item.key for item in items if item.key}),
+    )
+    found = {key: Identity._make(values) for key, *values in rows}
     for item in items:
         item.identity = found.get(item.key) if item.key else None
 
 
-def classify(items: Sequence[Item]) -> None:
-    """Give each item an outcome, as far as the identity decides it; decode what may be new.
-
-    Touches no database, so that it can run beside the writing of the batch before.
-    An item left with outcome UPDATED differs from the last import; whether it may replace the
-    page is decided in `write` on locked posts.
-    """
+def recognise(items: Sequence[Item]) -> None:
+    """Decide on records whose very bytes were seen before; nothing of them has to be decoded."""
     for item in items:
-        if item.reader is None or item.outcome == REJECTED:
-            continue
         identity = item.identity
-        if identity is not None and identity.record_digest == item.record_digest:
+        if is_undecided(item) and identity and identity.record_digest == item.record_digest:
             item.outcome = TOMBSTONED if identity.is_tombstone else UNCHANGED
-            continue
-        item.record, item.problems = validate(item.reader, item.raw)
-        if item.record is None:
-            item.outcome = REJECTED
-            continue
-        snapshot = item.record.snapshot
-        item.digest = content.digest(snapshot)
-        item.columns = projection.list_values(snapshot)
-        item.meta = _encode(snapshot.meta).decode()
-        item.statistics_digest = content.statistics_digest(item.record.statistics)
-        if identity is None:
-            item.outcome = CREATED
-        elif identity.is_tombstone:
-            item.outcome = TOMBSTONED
-        elif identity.base_digest != item.digest:
-            item.outcome = UPDATED
-        elif identity.statistics_digest != item.statistics_digest:
-            item.outcome = STATISTICS
-        else:
-            item.outcome = UNCHANGED
+
+
+def is_undecided(item: Item) -> bool:
+    """Say whether an item has to be prepared to know its outcome."""
+    return item.reader is not None and not item.outcome
+
+
+def classify(items: Sequence[Item], source: str) -> None:
+    """Prepare and decide what is undecided."""
+    for item in items:
+        if item.reader is not None and not item.outcome:
+            item.prepared, item.problems = prepare(item.reader, item.raw, source)
+            decide(item)
+
+
+def decide(item: Item) -> None:
+    """Give a prepared item its outcome, as far as the identity decides it.
+
+    An item left with outcome UPDATED differs from the last import; whether it may replace the
+    page is decided in `batch.write` on locked posts.
+    """
+    identity, prepared = item.identity, item.prepared
+    if prepared is None:
+        item.outcome = REJECTED
+    elif identity is None:
+        item.outcome = CREATED
+    elif identity.is_tombstone:
+        item.outcome = TOMBSTONED
+    elif identity.base_digest != prepared.digest:
+        item.outcome = UPDATED
+    elif identity.statistics_digest != prepared.statistics_digest:
+        item.outcome = STATISTICS
+    else:
+        item.outcome = UNCHANGED
 
 
 class Standing(NamedTuple):

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 
+from posts import claim_rules
 from posts.content import Meta, Problem, Snapshot, shown
-from posts.importing.plain_blocks import Outline, outline
+from posts.outline import Outline, outline
 
-_SOURCE_ID = re.compile(r"[^\W\d_]+-([0-9]{1,18})")
-_REFERENCE = re.compile(r"anp-ref-([0-9]{1,18})-[0-9]{4}")
 _NUMBERED_CAPTION = re.compile(r".* visual reference ([0-9]{1,6})")
 
 
@@ -47,10 +46,10 @@ def _identity(key: str, meta: Meta) -> list[Problem]:
             )
         )
     source_id = payload.source_id or key
-    by_id = _SOURCE_ID.fullmatch(source_id)
-    by_reference = _REFERENCE.fullmatch(meta.reference)
-    if by_id and by_reference:
-        numbers = {int(by_id[1]), int(by_reference[1])}
+    by_id = claim_rules.number_of_id(source_id)
+    by_reference = claim_rules.number_of_reference(meta.reference)
+    if by_id is not None and by_reference is not None:
+        numbers = {by_id, by_reference}
         if payload.seed is not None:
             numbers.add(payload.seed)
         if len(numbers) > 1:

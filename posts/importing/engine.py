@@ -8,25 +8,26 @@ nothing, prints nothing.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from posts import content, db, projection
-from posts.importing import batch, classification, runs
-from posts.importing.classification import Item, Standing
+from posts.importing import batch, batches, classification, runs
+from posts.importing.beside import garbage_collected_by_batch
+from posts.importing.classification import Item
 from posts.importing.intake import Arrival
+from posts.importing.rehearsal import Rehearsal
 from posts.importing.resume import ResumePoint, chained
 from posts.importing.runs import ImportFailedError, SourceBusyError
 from posts.models import (
+    ClaimCheck,
     ImportCheckpoint,
     ImportedPost,
     ImportReject,
@@ -35,6 +36,7 @@ from posts.models import (
     Post,
     PostEntity,
     PostTag,
+    QueueEntry,
     Revision,
 )
 
@@ -57,12 +59,10 @@ OUTCOMES = (
 SEQUENCE = "sequence"
 REJECT = "reject"
 
-BATCH_SIZE = 1_000
-BATCH_BYTES = 16 * 2**20
-#: Pauses before a batch is tried again after a failure whose cause may pass.
-RETRY_SECONDS = (0.1, 0.4, 1.6, 6.4, 25.6)
 #: From this many new posts on the planner's statistics are refreshed after the run.
 ANALYZE_FROM = 5_000
+#: And within it, each time the new posts have become so many: people read meanwhile.
+ANALYZE_AT = (10_000, 100_000, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Options:
     source: str
     publish: bool = False
     dry_run: bool = False
-    batch_size: int = BATCH_SIZE
+    batch_size: int = field(default_factory=db.batch_size)
     limit: int | None = None
     on_duplicate: str = SEQUENCE
     max_rejects: int | None = None
@@ -144,123 +144,49 @@ def run_import(
         )
     started = time.monotonic()
     progress = Progress(run=None)
-    writer: _Writer | _Rehearsal
-    if options.dry_run:
-        writer = _Rehearsal(options)
-    else:
-        writer = _Writer(options, inputs, by, going_on)
+    writer = None if options.dry_run else _Writer(options, inputs, by, going_on)
+    if writer is not None:
         progress.run = writer.run
+    stage = writer or Rehearsal(options.source)
     try:
-        for items in _classified(_batches(incoming, options, should_stop), writer):
-            began = time.monotonic()
-            rejects = writer.take(items)
-            _count(progress, items, rejects)
-            progress.batch_milliseconds.append(round((time.monotonic() - began) * 1000))
-            progress.seconds = time.monotonic() - started
-            on_rejects(rejects, progress.run.pk if progress.run is not None else None)
-            on_batch(progress)
-            if _too_many_rejects(progress, options):
-                progress.reject_limit_reached = True
-                break
-            if should_stop():
-                progress.state = ImportRun.State.STOPPED
-                break
+        cut = batches.cut(
+            incoming,
+            size=options.batch_size,
+            limit=options.limit,
+            refuse_duplicates=options.on_duplicate == REJECT,
+            should_stop=should_stop,
+        )
+        classified = batches.classified(cut, source=options.source, look_up=stage.look_up)
+        with closing(classified), garbage_collected_by_batch() as collect_garbage:
+            for items in classified:
+                began = time.monotonic()
+                stage.take(items)
+                collect_garbage()
+                _count(progress, items)
+                progress.batch_milliseconds.append(round((time.monotonic() - began) * 1000))
+                progress.seconds = time.monotonic() - started
+                on_rejects(_rejects(items), progress.run.pk if progress.run is not None else None)
+                on_batch(progress)
+                if _too_many_rejects(progress, options):
+                    progress.reject_limit_reached = True
+                    break
+                if should_stop():
+                    progress.state = ImportRun.State.STOPPED
+                    break
         if progress.state == ImportRun.State.RUNNING and not progress.reject_limit_reached:
             progress.state = ImportRun.State.COMPLETE
         elif progress.reject_limit_reached:
             progress.state = ImportRun.State.STOPPED
-        writer.finish(progress.state, progress)
+        if writer is not None:
+            writer.finish(progress.state, progress)
     except BaseException as error:
         progress.state = ImportRun.State.FAILED
-        writer.fail(error)
+        if writer is not None:
+            writer.fail(error)
         raise
     finally:
         progress.seconds = time.monotonic() - started
     return progress
-
-
-def _batches(
-    incoming: Iterable[Arrival], options: Options, should_stop: Callable[[], bool]
-) -> Iterator[list[Item]]:
-    """Yield batches by count or bytes; a key that comes again begins a new batch.
-
-    So that the second version of a key finds the first one written, whatever the batch size. Asked
-    to stop, it hands out what it has: a slow input may never fill the batch.
-    """
-    items: list[Item] = []
-    keys: set[str] = set()
-    size = 0
-    first_places: dict[bytes, str] = {}
-    for arrival in islice(incoming, options.limit):
-        item = classification.arrived(arrival)
-        if options.on_duplicate == REJECT and item.key:
-            _refuse_duplicate(item, first_places)
-        if items and (
-            item.key in keys
-            or should_stop()
-            or len(items) >= options.batch_size
-            or size + len(item.raw.raw) > BATCH_BYTES
-        ):
-            yield items
-            items, keys, size = [], set(), 0
-        items.append(item)
-        size += len(item.raw.raw)
-        if item.key:
-            keys.add(item.key)
-    if items:
-        yield items
-
-
-def _refuse_duplicate(item: Item, first_places: dict[bytes, str]) -> None:
-    """Reject an item whose key stood in the input before; memory grows with the keys."""
-    at = item.raw.position
-    here = f"{at.file}:{at.line}"
-    first = first_places.setdefault(_short(item.key or ""), here)
-    if first != here:
-        item.reader = None  # decided for good, also when the batch is tried again
-        item.reject(
-            content.Problem(
-                code="duplicate_key",
-                field="key",
-                value=content.shown(item.key),
-                expected=f"a key that stands in the input once; this one stands in {first} too",
-                hint="Leave one of the two out, or import with --on-duplicate sequence.",
-            )
-        )
-
-
-def _classified(
-    batches: Iterable[list[Item]], writer: _Writer | _Rehearsal
-) -> Iterator[list[Item]]:
-    """Yield batches decoded and classified, each while the one before is written.
-
-    Decoding needs the processor and writing mostly waits for the database, so a thread for the
-    first costs little and saves its time. A batch with a key of the one before waits until that
-    one is written, because its identities are read from what is written.
-    """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="classify") as beside:
-        ahead: tuple[list[Item], Future[None]] | None = None
-        for items in batches:
-            if ahead is not None and not _keys(items).isdisjoint(_keys(ahead[0])):
-                yield _finished(ahead)
-                ahead = None
-            writer.look_up(items)
-            coming = (items, beside.submit(classification.classify, items))
-            if ahead is not None:
-                yield _finished(ahead)
-            ahead = coming
-        if ahead is not None:
-            yield _finished(ahead)
-
-
-def _keys(items: Iterable[Item]) -> set[str]:
-    return {item.key for item in items if item.key}
-
-
-def _finished(ahead: tuple[list[Item], Future[None]]) -> list[Item]:
-    items, classified = ahead
-    classified.result()
-    return items
 
 
 def _too_many_rejects(progress: Progress, options: Options) -> bool:
@@ -273,7 +199,7 @@ def _too_many_rejects(progress: Progress, options: Options) -> bool:
     )
 
 
-def _count(progress: Progress, items: Sequence[Item], rejects: Sequence[Reject]) -> None:
+def _count(progress: Progress, items: Sequence[Item]) -> None:
     for item in items:
         progress.counts[item.outcome] += 1
         seen = {(problem.severity, problem.code) for problem in item.problems}
@@ -313,72 +239,6 @@ def _rejects(items: Sequence[Item]) -> list[Reject]:
     ]
 
 
-class _Rehearsal:
-    """A dry run: classifies as the real one would and writes nothing.
-
-    It remembers, by a short hash, what this run would have written for a key, so that a key that
-    comes twice in the input is counted as the real run counts it.
-    """
-
-    def __init__(self, options: Options) -> None:
-        self.source_id = (
-            ImportSource.objects.filter(name=options.source).values_list("id", flat=True).first()
-        )
-        #: key -> digests as the identity table would hold them, and how the post would stand
-        self.seen: dict[bytes, tuple[str, str, str, Standing | None]] = {}
-
-    def look_up(self, items: Sequence[Item]) -> None:
-        """Attach what the source knows of the keys, and what this run would have written."""
-        if self.source_id is not None:
-            classification.look_up(self.source_id, items)
-        for item in items:
-            earlier = self.seen.get(_short(item.key)) if item.key else None
-            if earlier is not None:
-                base, record, statistics, _ = earlier
-                item.identity = (item.identity or _NEW)._replace(
-                    base_digest=base, record_digest=record, statistics_digest=statistics
-                )
-
-    def take(self, items: Sequence[Item]) -> list[Reject]:
-        """Judge the changed ones as the real run does under its locks. Two queries."""
-        changed = [item for item in items if item.outcome == classification.UPDATED]
-        stored = classification.standings(
-            [i.identity.post_id for i in changed if i.identity and i.identity.post_id], lock=False
-        )
-        for item in items:
-            if not item.key or item.record is None:
-                continue
-            earlier = self.seen.get(_short(item.key))
-            standing = earlier[3] if earlier else None
-            if item.outcome == classification.UPDATED:
-                if standing is None and item.identity and item.identity.post_id:
-                    standing = stored[item.identity.post_id]
-                if standing is not None:
-                    item.outcome, _ = standing.judge(item.digest)
-            if item.outcome in (classification.CREATED, classification.UPDATED):
-                standing = Standing(item.digest, False, False)
-            self.seen[_short(item.key)] = (
-                item.digest,
-                item.record_digest,
-                item.statistics_digest,
-                standing,
-            )
-        return _rejects(items)
-
-    def finish(self, state: str, progress: Progress) -> None:
-        """Nothing was begun."""
-
-    def fail(self, error: BaseException) -> None:
-        """Nothing was begun."""
-
-
-_NEW = classification.Identity(0, None, None, "", "", "", False)
-
-
-def _short(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=12).digest()
-
-
 class _Writer:
     """A real run: owns its source by a fence number that every batch checks."""
 
@@ -393,6 +253,8 @@ class _Writer:
         self.names = projection.Names()
         self.batch = 0
         self.rejected = 0
+        #: New posts that the planner's statistics know of.
+        self.created_known = 0
         self.chain = going_on.chain if going_on else ""
         self.run = runs.begin(
             source_name=options.source,
@@ -404,30 +266,31 @@ class _Writer:
 
     def look_up(self, items: Sequence[Item]) -> None:
         """Attach the identities of the source."""
-        classification.look_up(self.run.source_id, items)
+        runs.persistently(lambda: classification.look_up(self.run.source_id, items))
 
-    def take(self, items: Sequence[Item]) -> list[Reject]:
+    def take(self, items: Sequence[Item]) -> None:
         """Write one classified batch; wait and try again when the cause of a failure may pass."""
         before = (self.batch, self.rejected, self.chain)
-        for pause in (*RETRY_SECONDS, None):
-            try:
-                return self._write(items)
-            except DatabaseError as error:
-                # Names created in the lost transaction do not exist.
-                self.names.forget()
-                if pause is None or not db.is_retryable(error):
-                    raise
-                time.sleep(pause)
-                db.reconnect_if_broken()
-                if self._was_written(before[0] + 1):
-                    return _rejects(items)
+        is_again = False
+
+        def attempt() -> None:
+            nonlocal is_again
+            if is_again:
                 self.batch, self.rejected, self.chain = before
                 self.run.refresh_from_db(fields=["read", *OUTCOMES])
                 self._classify_again(items)
+            is_again = True
+            try:
+                self._write(items)
             except BaseException:
+                # Names created in the lost transaction do not exist.
                 self.names.forget()
                 raise
-        raise AssertionError("the last try either returns or raises")
+
+        created = self.run.created
+        runs.persistently(attempt, was_done=lambda: self._was_written(before[0] + 1) or None)
+        if any(created < mark <= self.run.created for mark in ANALYZE_AT):
+            self._refresh_planner_statistics()
 
     def _was_written(self, number: int) -> bool:
         """Say whether the batch was committed although its answer was lost."""
@@ -438,9 +301,10 @@ class _Writer:
         for item in again:
             item.begin_again()
         self.look_up(again)
-        classification.classify(again)
+        classification.recognise(again)
+        classification.classify(again, self.options.source)
 
-    def _write(self, items: Sequence[Item]) -> list[Reject]:
+    def _write(self, items: Sequence[Item]) -> None:
         """Write data, rejects, counts and checkpoint in one transaction; about 25 queries."""
         began = time.monotonic()
         now = timezone.now()
@@ -453,13 +317,10 @@ class _Writer:
                 publish=self.options.publish,
                 now=now,
             )
-            rejects = _rejects(items)
-            self._log(items, rejects, now, round((time.monotonic() - began) * 1000))
-        return rejects
+            self._log(items, now, round((time.monotonic() - began) * 1000))
 
-    def _log(
-        self, items: Sequence[Item], rejects: Sequence[Reject], now: dt.datetime, elapsed: int
-    ) -> None:
+    def _log(self, items: Sequence[Item], now: dt.datetime, elapsed: int) -> None:
+        rejects = _rejects(items)
         counts = Counter(item.outcome for item in items)
         self.batch += 1
         self.chain = chained(self.chain, [item.record_digest for item in items])
@@ -493,14 +354,20 @@ class _Writer:
         self.run.save(update_fields=["read", *counts])
 
     def finish(self, state: str, progress: Progress) -> None:
-        if progress.counts["created"] >= ANALYZE_FROM:
-            db.refresh_planner_statistics([Post, Revision, ImportedPost, PostTag, PostEntity])
+        if progress.counts["created"] >= ANALYZE_FROM and self.run.created > self.created_known:
+            self._refresh_planner_statistics()
         self._close(state, "")
+
+    def _refresh_planner_statistics(self) -> None:
+        db.refresh_planner_statistics(
+            [Post, Revision, ImportedPost, PostTag, PostEntity, QueueEntry, ClaimCheck]
+        )
+        self.created_known = self.run.created
 
     def fail(self, error: BaseException) -> None:
         if not isinstance(error, SourceBusyError):
             # What was counted in a transaction that was lost did not happen.
-            self.run.refresh_from_db(fields=["read", *OUTCOMES])
+            runs.persistently(lambda: self.run.refresh_from_db(fields=["read", *OUTCOMES]))
             self._close(ImportRun.State.FAILED, f"{type(error).__name__}: {error}"[:2000])
 
     def _close(self, state: str, message: str) -> None:

@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from posts import content, counters, db, gate, history, projection
+from posts import content, counters, db, gate, history, queue
 from posts.importing import runs
 from posts.models import (
     BulkAction,
@@ -33,9 +33,11 @@ from posts.models import (
     PostEntity,
     PostImage,
     PostTag,
+    QueueEntry,
     Revision,
     Tag,
 )
+from posts.reflection import entity_names
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -91,7 +93,7 @@ def erase(
         with db.erasing("logged erasure"):
             _clear_rejects(ids)
             _leave_tombstones(ids)
-            remove_rows(ids)
+            remove_rows(ids, by=by, now=now)
         remove_unused_names(metas, now=now, tags=editorial)
         logged = BulkAction.objects.create(
             actor=by,
@@ -154,12 +156,17 @@ def _leave_tombstones(post_ids: Sequence[int]) -> None:
         )
 
 
-def remove_rows(post_ids: Sequence[int]) -> None:
+def remove_rows(
+    post_ids: Sequence[int], *, by: User | None = None, now: dt.datetime | None = None
+) -> None:
     """Delete posts, their revisions and every row that refers to either.
 
     The caller opened `db.erasing` and has dealt with the identities. One statement a table and 500
     posts; the constraints, checked at the commit, refuse a post that something else still needs.
+    Of events their numbers and hashes stay, so that the seals over them still hold.
     """
+    history.forget(post_ids, actor=by, now=now or timezone.now())
+    queue.forget(post_ids)
     for chunk in db.chunked(post_ids):
         revisions = list(Revision.objects.filter(post_id__in=chunk).values_list("pk", flat=True))
         for some in db.chunked(revisions):
@@ -178,8 +185,8 @@ def remove_revisions(revision_ids: Sequence[int]) -> None:
         _delete(Revision, "pk", chunk)
 
 
-#: Models whose references to posts and revisions are pointers, not belongings.
-_POINTERS = (ImportedPost, Post)
+#: Models whose references to posts and revisions are pointers, or taken care of by name.
+_POINTERS = (ImportedPost, Post, QueueEntry)
 
 
 def _referring_to(target: type[models.Model]) -> list[tuple[type[models.Model], str]]:
@@ -218,7 +225,7 @@ def remove_unused_names(
     for stored in metas:
         meta = msgspec.convert(stored, content.Meta)
         tags.update(tag.name for tag in content.tag_names(meta))
-        entities.update(projection.entity_names(meta))
+        entities.update(entity_names(meta))
         urls.update(image.url for image in meta.image_sources if image.url)
     if not (tags or entities or urls) or _others_run(now, run):
         return 0

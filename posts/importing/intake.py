@@ -7,12 +7,9 @@ counts account for everything it was given.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from posts.content import Problem
 from posts.importing import formats
@@ -37,10 +34,7 @@ class Intake:
     """An iterable of arrivals that knows how many stored bytes it has taken of how many."""
 
     def __init__(self, paths: Sequence[str], format_name: str = "auto") -> None:
-        self.inputs = [
-            msgspec.structs.replace(source, file=_printable(source.file))
-            for source in formats.inputs(paths)
-        ]
+        self.inputs = formats.inputs(paths)
         self.format_name = format_name
         self.formats_seen: set[str] = set()
         self.restart()
@@ -76,8 +70,7 @@ class Intake:
     @property
     def size(self) -> int | None:
         """Bytes of all inputs as stored; None when one cannot tell, such as standard input."""
-        sizes = [source.size for source in self.inputs]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
+        return self.inputs.size
 
     @property
     def taken(self) -> int:
@@ -92,9 +85,9 @@ class Intake:
 
     def _read(self) -> Iterator[Arrival]:
         first, after = self._start or (0, None)
-        for number, source in enumerate(self.inputs):
-            if number >= first:
-                yield from self._read_one(number, source, after if number == first else None)
+        self._finished = self.inputs.bytes_before(first)
+        for number, source in self.inputs.starting_at(first):
+            yield from self._read_one(number, source, after if number == first else None)
             self._finished += source.size or 0
 
     def _read_one(
@@ -125,11 +118,6 @@ def _head_digest(source: formats.Input) -> str | None:
             return hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
     except OSError:
         return None
-
-
-def _printable(name: str) -> str:
-    """Return a file name as text: bytes that are no UTF-8 as `\\xe9`, which can be stored."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _damaged(last: Position, problem: Problem) -> RawRecord:

@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posts import content, projection
+from posts import content
 from posts.importing import export
 from posts.models import ImportedPost
 from posts.pictures import Picture
+from posts.slugs import short_hash
 
 #: Turns `image:N` of a body into addresses.
 Portable = Callable[[str, Sequence[Picture]], str]
@@ -92,7 +93,7 @@ def safe_name(text: str) -> str:
     if _PLAIN.fullmatch(text) and not _DEVICES.fullmatch(text):
         return text
     words = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
-    return f"{words or 'key'}.{projection.short_hash(text, length=20)}"
+    return f"{words or 'key'}.{short_hash(text, length=20)}"
 
 
 def _facts(identity: ImportedPost, editorial: list[str], with_statistics: bool) -> dict[str, Any]:

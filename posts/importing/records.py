@@ -165,8 +165,6 @@ def _checked_slug(text: str) -> tuple[str | None, list[Problem]]:
 HINTS = {
     "missing_key": "give each post the identity it has at its source",
     "bad_encoding": "convert the file to UTF-8",
-    "record_too_large": "split the record or shorten its body",
-    "truncated_input": "fetch the file again and run the same command",
     "truncated_record": "fetch the file again and run the same command",
     "id_mismatch": "correct the one that is wrong at the source",
 }

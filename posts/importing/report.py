@@ -6,10 +6,12 @@ the summary to the output stream, so that either can be redirected alone.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -22,21 +24,33 @@ from posts.content import shown
 from posts.importing.engine import OUTCOMES, Progress, Reject
 from posts.importing.records import Record
 from posts.importing.runs import ImportFailedError
+from posts.models import ImportReject
 
 #: Seconds between two plain lines where no terminal shows one that moves.
 PLAIN_SECONDS = 10
 #: Rejected problems that are printed at once; all of them stand in the rejects file.
 REJECTS_SHOWN = 5
 
+CSV_COLUMNS = (
+    *("run", "file", "record", "line", "byte", "key", "field", "code", "value", "expected"),
+    *("retryable", "hint", "raw_sha256"),
+)
+_CONTROL = ("\t", "\r", "\n")
+#: What begins a formula, also in the wide forms that some spreadsheets take for it.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
-def progress_line(progress: Progress, taken: int, size: int | None) -> str:
-    """Return the one line of progress: share of the bytes, rate, counts, time left."""
+
+def progress_line(progress: Progress, taken: int, size: int | None, begun_at: int = 0) -> str:
+    """Return the one line of progress: share of the bytes, rate, counts, time left.
+
+    `begun_at` is the bytes that the runs before this one had taken: they say nothing of its speed.
+    """
     seconds = max(progress.seconds, 0.001)
     parts = [f"{progress.read:,} read", f"{progress.read / seconds:,.0f}/s"]
     if size:
         parts.insert(0, f"{taken / size:4.0%}")
-    if size and taken:
-        left = max(0, round(seconds * (size - taken) / taken))
+    if size and taken > begun_at:
+        left = max(0, round(seconds * (size - taken) / (taken - begun_at)))
         parts.append(f"ETA {left // 60}:{left % 60:02d}")
     parts += [
         f"{label} {progress.counts[name]:,}"
@@ -54,8 +68,11 @@ def progress_line(progress: Progress, taken: int, size: int | None) -> str:
 class ProgressView:
     """One moving line on a terminal, a plain line every ten seconds or tenth of the input else."""
 
-    def __init__(self, stream: TextIO, size: int | None, *, is_quiet: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, size: int | None, *, begun_at: int = 0, is_quiet: bool = False
+    ) -> None:
         self.size = size
+        self.begun_at = begun_at
         self.stream = stream
         self.is_quiet = is_quiet
         self._last_time = time.monotonic()
@@ -70,7 +87,7 @@ class ProgressView:
     def update(self, progress: Progress, taken: int) -> None:
         if self.is_quiet:
             return
-        line = progress_line(progress, taken, self.size)
+        line = progress_line(progress, taken, self.size, self.begun_at)
         if self._live is not None:
             self._live.update(_one_line(line))
             return
@@ -79,6 +96,13 @@ class ProgressView:
             self._last_time = time.monotonic()
             self._last_tenth = tenth
             self.stream.write(line + "\n")
+
+    def step(self, text: str) -> None:
+        """Tell a step that is no batch, such as the work at the end of a run."""
+        if self._live is not None:
+            self._live.update(_one_line(text))
+        elif not self.is_quiet:
+            self.stream.write(text + "\n")
 
     def close(self) -> None:
         if self._live is not None:
@@ -91,23 +115,40 @@ def _one_line(text: str) -> Text:
 
 
 class RejectsFile:
-    """The rejects as JSON Lines, one problem a line; the file appears with the first one."""
+    """The rejects as JSON Lines, one problem a line; the file appears with the first one.
 
-    def __init__(self, path: Path) -> None:
+    A run that goes on with others first writes theirs anew from the table (`earlier` gives them),
+    so that the file tells of the whole input, each problem once, whatever became of the old file.
+    """
+
+    def __init__(self, path: Path, earlier: Iterable[ImportReject] = ()) -> None:
         self.path = path
+        #: Problems of this run, and of those it went on with.
         self.written = 0
+        self.written_earlier = 0
         self.first: list[Reject] = []
+        self._earlier: Iterable[ImportReject] | None = earlier
         self._file: IO[str] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.written or self.written_earlier)
+
     def add(self, rejects: Sequence[Reject], run: int | None) -> None:
-        if not rejects:
-            return
+        """Append problems of a batch that was written. Nothing is touched before the first batch:
+
+        until then another run may hold the source, and the file may be its own.
+        """
         try:
-            if self._file is None:
-                self._file = self.path.open("w", encoding="utf-8")
+            # The table gives whole batches only, so an earlier run's rejects are complete there.
+            for stored in self._earlier or ():
+                self._write(reject_line(stored, stored.run_id))
+                self.written_earlier += 1
+            self._earlier = None
             for reject in rejects:
-                self._file.write(json.dumps(reject_line(reject, run), ensure_ascii=False) + "\n")
-            self._file.flush()
+                self._write(reject_line(reject, run))
+            if self._file is not None:
+                self._file.flush()
         except OSError as error:
             kept = "" if run is None else "The rejects up to here are in the database. "
             raise ImportFailedError(
@@ -117,6 +158,11 @@ class RejectsFile:
         self.written += len(rejects)
         self.first += rejects[: REJECTS_SHOWN - len(self.first)]
 
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8")
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
     def close(self) -> None:
         if self._file is not None:
             # What cannot be written now could not be when it was added, and that was told.
@@ -124,7 +170,7 @@ class RejectsFile:
                 self._file.close()
 
 
-def reject_line(reject: Reject, run: int | None) -> dict[str, Any]:
+def reject_line(reject: Reject | ImportReject, run: int | None) -> dict[str, Any]:
     """Return a reject in the field order of the rejects file (IMPORT.md 2.10)."""
     return {
         "run": run,
@@ -143,6 +189,37 @@ def reject_line(reject: Reject, run: int | None) -> dict[str, Any]:
     }
 
 
+def json_lines(rejects: Iterable[ImportReject]) -> Iterator[str]:
+    """Yield stored rejects as the lines of a rejects file."""
+    for reject in rejects:
+        yield json.dumps(reject_line(reject, reject.run_id), ensure_ascii=False) + "\n"
+
+
+def csv_lines(rejects: Iterable[ImportReject]) -> Iterator[str]:
+    """Yield stored rejects as CSV with a head line; no cell begins as a formula does.
+
+    A byte order mark stands first, without which spreadsheets do not know the encoding.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    text.write("\ufeff")
+    writer.writerow(CSV_COLUMNS)
+    for reject in rejects:
+        writer.writerow([_cell(value) for value in reject_line(reject, reject.run_id).values()])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """Return a value as a cell that a spreadsheet shows and does not compute."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA or text[:1] in _CONTROL else text
+
+
 def reject_text(reject: Reject) -> str:
     """Return a reject as one line for people: where, field, got, expected, retry or not."""
     got = f' got "{shown(reject.value)}",' if reject.value else ""
@@ -155,9 +232,18 @@ def reject_text(reject: Reject) -> str:
 
 
 def summary_object(
-    progress: Progress, *, source: str, rejects_file: str | None, is_dry_run: bool, version: str
+    progress: Progress,
+    *,
+    source: str,
+    rejects_file: str | None,
+    rejects_listed: int,
+    is_dry_run: bool,
+    version: str,
 ) -> dict[str, Any]:
-    """Return the object of `--json`; its first members are a stable interface (PRODUCT.md)."""
+    """Return the object of `--json`; its first members are a stable interface (PRODUCT.md).
+
+    `rejects_listed` counts the problems in the rejects file, also of runs this one went on with.
+    """
     return {
         "run": progress.run.pk if progress.run is not None else None,
         "source": source,
@@ -166,6 +252,7 @@ def summary_object(
         "seconds": round(progress.seconds, 3),
         "posts_per_second": round(progress.read / max(progress.seconds, 0.001), 1),
         "rejects_file": rejects_file,
+        "rejects_listed": rejects_listed,
         "state": progress.state,
         "goes_on_with": progress.run.parent_id if progress.run is not None else None,
         "dry_run": is_dry_run,
@@ -223,10 +310,19 @@ def summary_lines(progress: Progress, *, is_dry_run: bool) -> Iterable[str]:
                 yield f"  {title}: {number:,} x {code}, such as {progress.examples[kind, code]}"
 
 
+def phase_lines(phases: Iterable[tuple[str, float]]) -> Iterable[str]:
+    """Yield seconds by phase with their shares, aligned."""
+    rows = list(phases)
+    total = max(sum(seconds for _, seconds in rows), 0.001)
+    yield "Phases, in seconds:"
+    for name, seconds in rows:
+        yield f"  {name:<18}  {seconds:>9,.2f}  {seconds / total:>4.0%}"
+
+
 def record_lines(record: Record) -> Iterable[str]:
     """Yield a record as the importer understood it, for `--show`."""
     meta = record.snapshot.meta
-    yield f"key      {record.key}"
+    yield f"key      {shown(record.key)}"
     yield f"title    {shown(record.snapshot.title)}"
     yield f"lede     {shown(record.snapshot.lede)}"
     for line in record.snapshot.body.splitlines():

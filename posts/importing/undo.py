@@ -12,12 +12,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from posts import db, review
+from posts import db, queue, review
 from posts.importing import erasure, runs
 from posts.importing.retrace import Keep, Past, Pointers, Version, judge
 from posts.models import (
@@ -29,7 +30,7 @@ from posts.models import (
     Post,
     Revision,
 )
-from posts.transitions import state_of
+from posts.transitions import PUBLISHED, state_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -40,8 +41,6 @@ REVERSED, KEPT, FAILED = "reversed", "kept", "failed"
 #: of an import, and `read` stays the sum of the others.
 COLUMNS = {REVERSED: "updated", KEPT: "unchanged", FAILED: "rejected"}
 
-#: Revisions of the run looked at in one transaction.
-BATCH_SIZE = 1_000
 #: Kept posts named in the progress; all of them are rejects of the undo run.
 KEPT_NAMED = 10_000
 
@@ -70,11 +69,13 @@ class UndoError(runs.ImportFailedError):
 
 @dataclass(frozen=True, slots=True)
 class KeptPost:
-    """A post that stays as it is: key, code of the reason, and what the database said."""
+    """A post that stays as it is: key, code of the reason, what the database said, its name."""
 
     key: str
     reason: str
     said: str = ""
+    post: int = field(default=0, compare=False)
+    title: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -86,12 +87,18 @@ class Progress:
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     kept: list[KeptPost] = field(default_factory=list)
+    #: Of the posts reversed: those that go as a whole, and those of them that readers see now.
+    removed: int = 0
+    removed_public: int = 0
     names_removed: int = 0
     seconds: float = 0.0
     state: str = ImportRun.State.RUNNING
 
     def add(self, verdicts: Sequence[Verdict], kept: Sequence[KeptPost]) -> None:
         self.counts.update(verdict.outcome for verdict in verdicts)
+        going = [v.post for v in verdicts if v.past and v.past.is_nothing and not v.reason]
+        self.removed += len(going)
+        self.removed_public += sum(post.visibility == PUBLISHED for post in going)
         self.reasons.update(one.reason for one in kept)
         self.kept += kept[: max(0, KEPT_NAMED - len(self.kept))]
 
@@ -117,15 +124,16 @@ def undo_run(
     parent: ImportRun,
     *,
     dry_run: bool = False,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     by: User | None = None,
     on_batch: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Progress:
     """Take a run back and return what became of its posts.
 
-    A dry run judges in the same way and writes nothing. Raises `UndoError` for a run that is no
-    import, and `SourceBusyError` while another run holds the source, also when one takes it over.
+    A dry run judges in the same way and writes nothing. Failures whose cause may pass are waited
+    out. Raises `UndoError` for a run that is no import, and `SourceBusyError` while another run
+    holds the source, also when one takes it over.
     """
     if parent.kind != ImportRun.Kind.IMPORT:
         raise UndoError(
@@ -133,13 +141,14 @@ def undo_run(
             "To take an undo back, import the input of its run again."
         )
     started = time.monotonic()
+    batch_size = batch_size or db.batch_size()
     progress = Progress(parent)
     writer = None if dry_run else _Writer(parent, batch_size, by)
     progress.run = writer.run if writer else None
     try:
         for post_ids in _batches(parent, batch_size):
             if writer is None:
-                verdicts = _judged(parent, post_ids, lock=False)
+                verdicts = runs.persistently(partial(_judged, parent, post_ids, lock=False))
                 progress.add(verdicts, _kept(verdicts))
             else:
                 writer.take(post_ids, progress)
@@ -167,23 +176,29 @@ def _batches(parent: ImportRun, batch_size: int) -> Iterator[list[int]]:
 
     A run may bring several revisions of a post; it is met at the first of them.
     """
-    last = 0
-    while page := list(
+    last: int | None = 0
+    while last is not None:
+        fresh, last = runs.persistently(partial(_next_posts, parent, last, batch_size))
+        if fresh:
+            yield fresh
+
+
+def _next_posts(parent: ImportRun, last: int, batch_size: int) -> tuple[list[int], int | None]:
+    """Return posts first met behind a revision, and the revision to go on behind."""
+    page = list(
         Revision.objects.filter(run=parent, pk__gt=last)
         .order_by("pk")
         .values_list("pk", "post_id")[:batch_size]
-    ):
-        ids = list(dict.fromkeys(post_id for _, post_id in page))
-        met = {
-            post_id
-            for chunk in db.chunked(ids)
-            for post_id in Revision.objects.filter(
-                run=parent, pk__lte=last, post_id__in=chunk
-            ).values_list("post_id", flat=True)
-        }
-        last = page[-1][0]
-        if fresh := [post_id for post_id in ids if post_id not in met]:
-            yield fresh
+    )
+    ids = list(dict.fromkeys(post_id for _, post_id in page))
+    met = {
+        post_id
+        for chunk in db.chunked(ids)
+        for post_id in Revision.objects.filter(
+            run=parent, pk__lte=last, post_id__in=chunk
+        ).values_list("post_id", flat=True)
+    }
+    return [post_id for post_id in ids if post_id not in met], page[-1][0] if page else None
 
 
 def _judged(parent: ImportRun, post_ids: Sequence[int], *, lock: bool) -> list[Verdict]:
@@ -238,10 +253,22 @@ def _kept(verdicts: Sequence[Verdict]) -> list[KeptPost]:
             verdict.identity.key if verdict.identity else f"post {verdict.post.pk}",
             verdict.reason,
             verdict.said,
+            verdict.post.pk,
+            verdict.post.title,
         )
         for verdict in verdicts
         if verdict.reason
     ]
+
+
+@dataclass(slots=True)
+class _Done:
+    """What one transaction did; known also when the answer to its commit was lost."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    kept: list[KeptPost] = field(default_factory=list)
+    names_removed: int = 0
+    chain: str = ""
 
 
 class _Writer:
@@ -252,15 +279,14 @@ class _Writer:
         self.batch = 0
         self.kept = 0
         self.chain = ""
-        with transaction.atomic():
-            self.run = runs.begin(
-                source_name=parent.source.name,
-                kind=ImportRun.Kind.UNDO,
-                options={"run": parent.pk, "batch_size": batch_size},
-                by=by,
-                parent=parent,
-            )
-            _let_nobody_go_on_with(parent)
+        self.run = runs.begin(
+            source_name=parent.source.name,
+            kind=ImportRun.Kind.UNDO,
+            options={"run": parent.pk, "batch_size": batch_size},
+            by=by,
+            parent=parent,
+            at_once=lambda run: _let_nobody_go_on_with(parent),
+        )
 
     def take(self, post_ids: Sequence[int], progress: Progress) -> None:
         """Take posts back in one transaction of about 40 queries.
@@ -270,21 +296,14 @@ class _Writer:
         self._take(post_ids, progress, refusal="")
 
     def _take(self, post_ids: Sequence[int], progress: Progress, *, refusal: str) -> None:
-        began, now = time.monotonic(), timezone.now()
+        done = _Done()
         try:
-            with transaction.atomic():
-                runs.hold(self.run, now)
-                verdicts = _judged(self.parent, post_ids, lock=True)
-                if refusal:
-                    verdicts = [
-                        verdict._replace(reason="database_refused", said=refusal)
-                        for verdict in verdicts
-                    ]
-                removed = self._carry_out([v for v in verdicts if not v.reason], now)
-                kept = _kept(verdicts)
-                self._log(verdicts, kept, now, round((time.monotonic() - began) * 1000))
+            runs.persistently(
+                partial(self._write, post_ids, refusal, done),
+                was_done=partial(self._was_written, done),
+            )
         except IntegrityError as error:
-            self.run.refresh_from_db(fields=["read", *COLUMNS.values()])
+            self._forget()
             if refusal:
                 raise
             if len(post_ids) == 1:
@@ -295,9 +314,36 @@ class _Writer:
             self._take(post_ids[middle:], progress, refusal="")
             return
         self.batch += 1
-        self.kept += len(kept)
-        progress.names_removed += removed
-        progress.add(verdicts, kept)
+        self.kept += len(done.kept)
+        self.chain = done.chain
+        progress.names_removed += done.names_removed
+        progress.add(done.verdicts, done.kept)
+
+    def _write(self, post_ids: Sequence[int], refusal: str, done: _Done) -> bool:
+        began, now = time.monotonic(), timezone.now()
+        with transaction.atomic():
+            runs.hold(self.run, now)
+            done.verdicts = _judged(self.parent, post_ids, lock=True)
+            if refusal:
+                done.verdicts = [
+                    verdict._replace(reason="database_refused", said=refusal)
+                    for verdict in done.verdicts
+                ]
+            done.names_removed = self._carry_out([v for v in done.verdicts if not v.reason], now)
+            done.kept = _kept(done.verdicts)
+            self._log(done, now, round((time.monotonic() - began) * 1000))
+        return True
+
+    def _was_written(self, done: _Done) -> bool | None:
+        """Say whether the batch was committed although its answer was lost."""
+        if ImportCheckpoint.objects.filter(run=self.run, batch=self.batch + 1).exists():
+            return True
+        self._forget()
+        return None
+
+    def _forget(self) -> None:
+        """Leave out what was counted in a transaction that was lost."""
+        self.run.refresh_from_db(fields=["read", *COLUMNS.values()])
 
     def _carry_out(self, verdicts: Sequence[Verdict], now: dt.datetime) -> int:
         """Erase and put back; return how many names nobody uses any more went with it."""
@@ -317,12 +363,10 @@ class _Writer:
             erasure.remove_rows(ids)
         return erasure.remove_unused_names(metas, now=now, run=self.run)
 
-    def _log(
-        self, verdicts: Sequence[Verdict], kept: Sequence[KeptPost], now: dt.datetime, elapsed: int
-    ) -> None:
-        counts = Counter(verdict.outcome for verdict in verdicts)
-        keys = "\n".join(str(verdict.post.pk) for verdict in verdicts)
-        self.chain = hashlib.sha256((self.chain + keys).encode()).hexdigest()
+    def _log(self, done: _Done, now: dt.datetime, elapsed: int) -> None:
+        counts = Counter(verdict.outcome for verdict in done.verdicts)
+        keys = "\n".join(str(verdict.post.pk) for verdict in done.verdicts)
+        done.chain = hashlib.sha256((self.chain + keys).encode()).hexdigest()
         db.insert_rows(
             ImportReject,
             (
@@ -335,10 +379,10 @@ class _Writer:
                     *(one.key, "", one.reason, one.said, REASONS[one.reason][0]),
                     *(one.reason == "later_run", REASONS[one.reason][1], ""),
                 )
-                for number, one in enumerate(kept, start=1)
+                for number, one in enumerate(done.kept, start=1)
             ],
         )
-        self.run.read += len(verdicts)
+        self.run.read += len(done.verdicts)
         for outcome, number in counts.items():
             column = COLUMNS[outcome]
             setattr(self.run, column, getattr(self.run, column) + number)
@@ -350,14 +394,14 @@ class _Writer:
             byte_offset=0,
             record=self.run.read,
             line=0,
-            chain_digest=self.chain,
+            chain_digest=done.chain,
             counts=dict(counts),
             milliseconds=elapsed,
             created_at=now,
         )
 
     def close(self, state: str, message: str = "") -> None:
-        self.run.refresh_from_db(fields=["read", *COLUMNS.values()])
+        runs.persistently(self._forget)
         counts = {name: getattr(self.run, column) for name, column in COLUMNS.items()}
         runs.close(self.run, state, message=message, counts={"undone": self.parent.pk, **counts})
 
@@ -379,7 +423,7 @@ def _put_back(verdicts: Sequence[Verdict], now: dt.datetime) -> None:
     if not verdicts:
         return
     pages = {}
-    queue = []
+    places = []
     identities = []
     for post, identity, past, _, _, _ in verdicts:
         assert past is not None and past.pointers is not None  # noqa: S101, PT018
@@ -387,10 +431,10 @@ def _put_back(verdicts: Sequence[Verdict], now: dt.datetime) -> None:
         before = past.pointers
         if before.live != post.live_revision_id:
             pages[post.pk] = replace(state_of(post), live=before.live)
-        queue.append((post.pk, before.live, before.proposed))
+        places.append((post.pk, before.live, before.proposed))
         # Without the digest of the raw record the next import decodes it and compares contents.
         identities.append((identity.pk, past.base.pk, before.waiting, past.base.digest, ""))
-    db.update_rows(Post, "id", ("live_revision_id", "proposed_revision_id"), queue)
+    db.update_rows(Post, "id", ("live_revision_id", "proposed_revision_id"), places)
     for chunk in db.chunked(list(pages)):
         Post.objects.filter(pk__in=chunk).update(changed_at=now)
     review.mirror(pages)
@@ -401,3 +445,4 @@ def _put_back(verdicts: Sequence[Verdict], now: dt.datetime) -> None:
         identities,
     )
     erasure.remove_revisions([pk for verdict in verdicts for pk in verdict.own])
+    queue.refresh(verdict.post.pk for verdict in verdicts)

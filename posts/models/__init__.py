@@ -1,5 +1,6 @@
 """The tables of the archive, by concern. Rules that hold on both databases are constraints here."""
 
+from posts.models.claims import ClaimCheck
 from posts.models.counters import Counter, CounterDelta
 from posts.models.entities import Entity, PostEntity
 from posts.models.images import ImageSource, PostImage
@@ -11,15 +12,28 @@ from posts.models.imports import (
     ImportSource,
 )
 from posts.models.posts import Post, Revision, Slug, Statistics
-from posts.models.review import BulkAction, Decision, ErasureDoor, Event
+from posts.models.previews import PreviewLink
+from posts.models.queue import QueueEntry
+from posts.models.review import (
+    BulkAction,
+    ChainEnd,
+    Decision,
+    ErasedEvent,
+    ErasureDoor,
+    Event,
+    Seal,
+)
 from posts.models.tags import PostTag, Tag
 
 __all__ = [
     "BulkAction",
+    "ChainEnd",
+    "ClaimCheck",
     "Counter",
     "CounterDelta",
     "Decision",
     "Entity",
+    "ErasedEvent",
     "ErasureDoor",
     "Event",
     "ImageSource",
@@ -32,7 +46,10 @@ __all__ = [
     "PostEntity",
     "PostImage",
     "PostTag",
+    "PreviewLink",
+    "QueueEntry",
     "Revision",
+    "Seal",
     "Slug",
     "Statistics",
     "Tag",

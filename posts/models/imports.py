@@ -128,6 +128,11 @@ class ImportedPost(models.Model):
     def __str__(self) -> str:
         return self.key
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether it came from elsewhere, not from people here. Needs the source fetched."""
+        return self.source.name != ImportSource.LOCAL
+
 
 class ImportCheckpoint(models.Model):
     """How far a run came, written in the transaction of the batch it counts."""

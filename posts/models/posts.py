@@ -15,7 +15,7 @@ from django.urls import reverse
 from taggit.managers import TaggableManager
 
 from posts import content
-from posts.querysets import PostQuerySet, RevisionQuerySet
+from posts.querysets import PostQuerySet, RevisionQuerySet, SlugQuerySet
 
 
 class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's bases have no types
@@ -205,6 +205,8 @@ class Slug(models.Model):
     is_current = models.BooleanField()
     created_at = models.DateTimeField()
 
+    objects = SlugQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -231,3 +233,10 @@ class Statistics(models.Model):
 
     def __str__(self) -> str:
         return f"statistics of post {self.post_id}"
+
+    @property
+    def imported(self) -> content.Statistics:
+        """The imported numbers as one value."""
+        return content.statistics_from_row(
+            self.imported_reading_time, self.imported_view_count, self.imported_score
+        )

@@ -1,10 +1,13 @@
-"""What people decided and what happened: decisions, events, bulk actions, the erasure door."""
+"""What people decided and what happened: decisions, events and their seals, bulk actions.
+
+Also the erasure door. Rows of Decision, Event, ErasedEvent and Seal never change.
+"""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class BulkAction(models.Model):
@@ -59,9 +62,11 @@ class Decision(models.Model):
 
 
 class Event(models.Model):
-    """An append-only line of history of a post or of a run, hash-chained per subject.
+    """An append-only line of history, hash-chained per subject: post, run, person or the site.
 
-    `data` holds values only: no names and no texts that an erasure would have to reach.
+    One of the three is named, or none: then the site itself is the subject. `data` holds ids,
+    numbers and codes only: no names and no texts that an erasure would have to reach. `source` is
+    where a post or a run came from, so that a list by source needs no join.
     """
 
     post = models.ForeignKey(
@@ -70,10 +75,26 @@ class Event(models.Model):
     run = models.ForeignKey(
         "ImportRun", models.PROTECT, related_name="events", null=True, blank=True, db_index=False
     )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="account_events",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    source = models.ForeignKey(
+        "ImportSource", models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
     sequence = models.PositiveIntegerField()
     kind = models.CharField(max_length=40)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True, blank=True
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
     )
     at = models.DateTimeField()
     revision_digest = models.CharField(max_length=80, blank=True)
@@ -82,6 +103,21 @@ class Event(models.Model):
     hash = models.CharField(max_length=64)
 
     class Meta:
+        # Every list is newest first by (at, id), whatever it is narrowed down to.
+        indexes = [
+            models.Index(fields=["at", "id"], name="event_newest"),
+            models.Index(fields=["kind", "at", "id"], name="event_by_kind"),
+            models.Index(
+                fields=["actor", "at", "id"],
+                name="event_by_actor",
+                condition=Q(actor__isnull=False),
+            ),
+            models.Index(
+                fields=["source", "at", "id"],
+                name="event_by_source",
+                condition=Q(source__isnull=False),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="event_of_post", fields=["post", "sequence"], condition=Q(post__isnull=False)
@@ -89,15 +125,99 @@ class Event(models.Model):
             models.UniqueConstraint(
                 name="event_of_run", fields=["run", "sequence"], condition=Q(run__isnull=False)
             ),
+            models.UniqueConstraint(
+                name="event_of_person",
+                fields=["person", "sequence"],
+                condition=Q(person__isnull=False),
+            ),
+            models.UniqueConstraint(
+                name="event_of_site",
+                fields=["sequence"],
+                condition=Q(post__isnull=True, run__isnull=True, person__isnull=True),
+            ),
             models.CheckConstraint(
                 name="event_has_one_subject",
-                condition=Q(post__isnull=False, run__isnull=True)
-                | Q(post__isnull=True, run__isnull=False),
+                condition=Q(post__isnull=True, run__isnull=True)
+                | Q(post__isnull=True, person__isnull=True)
+                | Q(run__isnull=True, person__isnull=True),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.sequence})"
+
+
+class ChainEnd(models.Model):
+    """Where the chain of a subject ends. Written with every event, in the same transaction.
+
+    So a chain that lost its newest events is found before a seal covers it, and going on with a
+    chain is one look-up. `subject_id` of the site is 0.
+    """
+
+    class Subject(models.TextChoices):
+        POST = "post", "post"
+        RUN = "run", "run"
+        PERSON = "person", "person"
+        SITE = "site", "site"
+
+    subject = models.CharField(max_length=6, choices=Subject.choices)
+    subject_id = models.PositiveBigIntegerField()
+    source = models.ForeignKey(
+        "ImportSource", models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
+    sequence = models.PositiveIntegerField()
+    event_id = models.PositiveBigIntegerField()
+    hash = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="chain_end_subject", fields=["subject", "subject_id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.subject_id} ({self.sequence})"
+
+
+class ErasedEvent(models.Model):
+    """What is left of an event that went with its post: its number and hash, for the seals.
+
+    Append-only. `logged` is the event of the site that says how many went and their digest.
+    """
+
+    event_id = models.PositiveBigIntegerField(unique=True)
+    hash = models.CharField(max_length=64)
+    logged = models.ForeignKey(Event, models.PROTECT, related_name="erased")
+
+    def __str__(self) -> str:
+        return f"event {self.event_id}"
+
+
+class Seal(models.Model):
+    """The events of a range of numbers as they were when nothing could be added to it any more.
+
+    Append-only, and chained like events. `digest` covers number and hash of every event from
+    `first_event` to `last_event`; each seal begins where the one before it ended.
+    """
+
+    number = models.PositiveBigIntegerField(unique=True)
+    first_event = models.PositiveBigIntegerField()
+    last_event = models.PositiveBigIntegerField()
+    count = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="seal_range_begins_once", fields=["first_event"]),
+            models.CheckConstraint(
+                name="seal_range_in_order", condition=Q(first_event__lte=F("last_event"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"
 
 
 class ErasureDoor(models.Model):

@@ -24,7 +24,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import counters, disclosure, markdown, metabox, pictures, similar
+from posts import claims, counters, disclosure, markdown, metabox, pictures, similar
 from posts.models import Decision, Post, Slug
 from posts.querysets import indexable
 from posts.views.page import DESCRIPTION_MAX, NOINDEX, page_context, with_robots
@@ -154,7 +154,17 @@ def pictures_of(post: Post) -> list[pictures.Picture]:
     return found
 
 
-def box_of(post: Post) -> list[metabox.Group]:
+def check_of(post: Post) -> claims.Check:
+    """Return what the site finds about the live revision's claims. No queries; see `box_of`."""
+    return metabox.claims_of(
+        post.live_revision.snapshot,
+        statistics=getattr(post, "statistics", None),
+        imported=getattr(post, "imported", None),
+        origin=post.live_revision.origin,
+    )
+
+
+def box_of(post: Post, check: claims.Check | None = None) -> list[metabox.Group]:
     """Return the meta box of the live revision. No queries after `for_article()`."""
     return metabox.meta_box(
         post.live_revision.snapshot,
@@ -162,6 +172,7 @@ def box_of(post: Post) -> list[metabox.Group]:
         imported=getattr(post, "imported", None),
         origin=post.live_revision.origin,
         links=metabox.Links.of(post),
+        check=check_of(post) if check is None else check,
     )
 
 
@@ -201,6 +212,7 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
     revision = post.live_revision
     counts = _counts(post, now)
     stamp = stamp_of(post)
+    check = check_of(post)
     return page_context(
         page_title=revision.title,
         description=description_of(post),
@@ -215,7 +227,8 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
             policy=pictures.ImagePolicy.from_settings(),
         ),
         lede=markdown.render_inline(revision.lede),
-        metabox=box_of(post),
+        metabox=box_of(post, check),
+        claims=check,
         tags=_tags(post, counts),
         similar=similar.similar_posts(post, now=now, counts=counts),
         similar_definition=similar.DEFINITION,

@@ -25,8 +25,9 @@ from posts.views.page import NOINDEX, absolute, with_robots
 MARKDOWN_TYPE = "text/markdown; charset=utf-8"
 
 # The admin is nobody's search result; everything else says for itself whether it may be indexed,
-# which a robot can only read when it may fetch the page.
-ROBOTS = "User-agent: *\nDisallow: /admin/\n"
+# which a robot can only read when it may fetch the page. A preview has a secret address and is for
+# the person it was given to, so no robot has any business there.
+ROBOTS = "User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n"
 
 
 @require_safe

@@ -47,7 +47,7 @@ def take(browser: Browser, demo: Demo) -> None:
             page.get_by_role("button", name="Log in").click()
             page.get_by_role("link", name="Awaiting review").first.click()
             save("queue")
-            page.locator("#result_list tbody a[href*=change]").first.click()
+            page.locator("a.queue-title").first.click()
             save("draft")
             context.close()
 

@@ -39,7 +39,9 @@ def test_an_editor_approves_a_draft_and_its_page_becomes_indexable(
     sign_in(page, demo)
 
     page.get_by_role("link", name="Awaiting review").first.click()
-    page.locator("#result_list tbody a[href*=change]").first.click()
+    page.locator("a.queue-title").first.click()
+    page.get_by_role("link", name="everything about the post").click()
+    page.wait_for_url("**/change/")
     draft = page.url
     page.get_by_role("button", name="Publish", exact=True).click()
     published = page.get_by_role("link", name="Read the page").get_attribute("href")

@@ -13,7 +13,8 @@ import msgspec
 
 from posts.content import Problem
 from posts.importing.formats import jsonl, text_export
-from posts.importing.formats.opening import Content, Input, InputError, inputs, open_input
+from posts.importing.formats.listing import Inputs, inputs
+from posts.importing.formats.opening import Content, Input, InputError, open_input
 from posts.importing.records import Position, RawRecord, Reader
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Content",
     "Input",
     "InputError",
+    "Inputs",
     "Opened",
     "Reader",
     "inputs",
@@ -60,7 +62,8 @@ def opened(source: Input, format_name: str = "auto") -> Iterator[Opened]:
 
     A file named by itself is read in the named format whatever it holds. A file of a folder that
     does not match has no reader: it is *filtered*, to be reported, not rejected. Raises
-    `InputError` when it cannot be opened or, named by itself, not recognised.
+    `InputError` when it cannot be opened, when it cannot be read far enough to recognise it, or
+    when it was named by itself and is not recognised.
     """
     with open_input(source) as content:
         name: str | None = format_name
@@ -68,6 +71,8 @@ def opened(source: Input, format_name: str = "auto") -> Iterator[Opened]:
             name = sniff(source.file, content.head)
         elif source.is_member and not READERS[format_name].matches(source.file, content.head):
             name = None
+        if name is None and content.failure is not None:
+            raise content.failure  # damaged is another thing than a stranger
         if name is None and not source.is_member:
             raise InputError(
                 Problem(

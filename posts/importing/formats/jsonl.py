@@ -21,14 +21,16 @@ from posts.importing.records import Decoded, Position, RawRecord, known_key
 NAME = "jsonl"
 
 _BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+#: How content in UTF-16 or UTF-32 begins, with and without a byte order mark.
+_WIDE = re.compile(rb"\xff\xfe|(?:\0\0)?\xfe\xff|[{\[]\0|\0{1,3}[{\[]")
+_WIDE_BOMS = b"\xff\xfe\0"
 _ARRAY = re.compile(rb"\[\s*(?:[\[{\"\]]|\Z)")
 
 
 def matches(name: str, head: bytes) -> bool:
     """Say whether the content begins like a JSON object or array, in whatever encoding."""
-    if head.startswith(_UTF16_BOMS):
-        head = head[2:].replace(b"\0", b"")
+    if _WIDE.match(head):
+        head = head.lstrip(_WIDE_BOMS).replace(b"\0", b"")
     start = head.removeprefix(_BOM).lstrip()
     return start.startswith(b"{") or _ARRAY.match(start) is not None
 
@@ -36,7 +38,7 @@ def matches(name: str, head: bytes) -> bool:
 def records(stream: BinaryIO, file: str, after: Position | None = None) -> Iterator[RawRecord]:
     """Yield one raw record a line that is not blank.
 
-    A file that is one JSON array, and one in UTF-16, yields a single refusal.
+    A file that is one JSON array, and one in UTF-16 or UTF-32, yields a single refusal.
     """
     for raw in lines(stream, file, after):
         if raw.position.record == 1 and not raw.problems:
@@ -49,10 +51,12 @@ def records(stream: BinaryIO, file: str, after: Position | None = None) -> Itera
 
 def _not_lines(line: bytes) -> Problem | None:
     """Return why the file that begins with this line is not JSON Lines at all."""
-    if line.startswith(_UTF16_BOMS):
+    wide = _WIDE.match(line)
+    if wide:
+        found = "byte order mark" if wide[0].strip(b"\0{[") else "zero bytes"
         return Problem(
             code="bad_encoding",
-            value="byte order mark of UTF-16 at byte 0",
+            value=f"{found} as in UTF-16 or UTF-32 at byte 0",
             expected="UTF-8",
             hint="convert the file to UTF-8; nothing of it was read",
         )

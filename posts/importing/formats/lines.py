@@ -26,6 +26,7 @@ def too_large(size: int) -> Problem:
         field="",
         value=f"{size:,} bytes",
         expected=f"at most {RECORD_BYTES_MAX:,} bytes a record",
+        hint="split the record or shorten its body",
     )
 
 

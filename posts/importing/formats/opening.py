@@ -1,17 +1,15 @@
-"""Opening inputs: files, folders, standard input, compressed or not.
+"""Opening inputs: files and standard input, compressed or not.
 
-Input: paths as the user named them. Output: byte streams of uncompressed content that hand out
-every whole byte before they tell of damage. Never extracts archives, follows no folder links.
+Input: one input of a listing. Output: a byte stream of uncompressed content that hands out every
+whole byte before it tells of damage. Never extracts archives.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -46,6 +44,7 @@ def _truncated(kind: str) -> InputError:
             value=f"{kind} data ends early",
             expected=f"a complete {kind} file",
             retryable=True,
+            hint="fetch the file again and run the same command",
         )
     )
 
@@ -95,7 +94,7 @@ class _Decompressed(io.RawIOBase):
         self._kind = kind
         self._decoder = self._new_decoder()
         self._member_has_data = False
-        self._ready = b""
+        self._ready = memoryview(b"")
         self._damage: InputError | None = None
 
     def _new_decoder(self) -> _Decoder:
@@ -140,7 +139,8 @@ class _Decompressed(io.RawIOBase):
                     self._member_has_data = False
         except (zlib.error, zstandard.ZstdError) as error:
             self._damage = _corrupt(self._kind, str(error))
-        self._ready = b"".join(parts)
+        # A view: what is left of many megabytes must not be copied with every piece of it.
+        self._ready = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         return True
 
 
@@ -171,13 +171,13 @@ class _Replayed(io.RawIOBase):
 
     def __init__(self, source: BinaryIO, wanted: int) -> None:
         self._source = source
-        self._failure: InputError | None = None
+        self.failure: InputError | None = None
         parts: list[bytes] = []
         while wanted > 0:
             try:
                 part = source.read1(wanted)  # type: ignore[attr-defined]
             except InputError as error:
-                self._failure = error
+                self.failure = error
                 break
             if not part:
                 break
@@ -196,8 +196,8 @@ class _Replayed(io.RawIOBase):
             view[:size] = self._left[:size]
             self._left = self._left[size:]
             return size
-        if self._failure:
-            raise self._failure
+        if self.failure:
+            raise self.failure
         data: bytes = self._source.read1(len(view))  # type: ignore[attr-defined]
         view[: len(data)] = data
         return len(data)
@@ -206,7 +206,8 @@ class _Replayed(io.RawIOBase):
 class Content:
     """An open input: `head` to recognise it by, `stream` to read it from the start.
 
-    `is_plain` says whether offsets of the stream are offsets of the file.
+    `failure` is what kept the head short, None when nothing did. `is_plain` says whether offsets
+    of the stream are offsets of the file.
     """
 
     def __init__(self, source: BinaryIO) -> None:
@@ -226,6 +227,7 @@ class Content:
         )
         looked_at = _Replayed(uncompressed, HEAD_BYTES)
         self.head = looked_at.head
+        self.failure = looked_at.failure
         self.stream: BinaryIO = io.BufferedReader(looked_at, 256 * 1024)
 
     @property
@@ -280,38 +282,3 @@ def open_input(source: Input) -> Content:
         return Content(source.path.open("rb", buffering=0))
     except OSError as error:
         raise unreadable(error) from error
-
-
-def inputs(paths: Sequence[str]) -> Iterator[Input]:
-    """Yield what the paths stand for: a folder is all its files in sorted order, any depth.
-
-    Hidden files and folders are left out, and so is what is neither a file nor a link to one.
-    A path that does not exist is yielded as it is: opening it tells the reason.
-    """
-    for path in paths:
-        if path == "-":
-            yield Input("-", None)
-        elif os.path.isdir(path):
-            yield from _members(path)
-        else:
-            yield Input(path, Path(path), _size(path))
-
-
-def _size(path: str) -> int | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def _members(folder: str) -> Iterator[Input]:
-    with os.scandir(folder) as found:
-        names = sorted(entry.name for entry in found if not entry.name.startswith("."))
-    for name in names:
-        path = os.path.join(folder, name)
-        if os.path.isdir(path):
-            if not os.path.islink(path):
-                yield from _members(path)
-        elif os.path.isfile(path):
-            yield Input(path, Path(path), _size(path), is_member=True)

@@ -27,15 +27,17 @@ _NO_BREAK_SPACE = "\u00a0"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SOURCE_ID = re.compile(r"^ {2,4}. source id: (.+)$", re.MULTILINE)
 _TRAITS = re.compile(
-    rf"^(?:{MARKER}|{TAIL}|\|(?: \|)* *|\S.*\. image source: .*|topic\S.*\nsummary\S.*)\r?$",
+    rf"^(?:{MARKER}|{TAIL}|\|(?: \|)* *|\S.*\. image source: .*|topic\S.*\nsummary\S.*)$",
     re.MULTILINE,
 )
 
 
 def matches(name: str, head: bytes) -> bool:
     """Say whether the content shows a line that only a text export has, in any encoding."""
-    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
-    text = head.decode(encoding, "replace").removeprefix(_BOM)
+    # Such lines are ASCII: without the zero bytes of UTF-16 or UTF-32 they are what they are.
+    head = head.removeprefix(b"\0\0").lstrip(b"\xff\xfe").replace(b"\0", b"")
+    text = head.decode("utf-8", "replace").removeprefix(_BOM)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return not text.lstrip().startswith(("{", "[", "<")) and _TRAITS.search(text) is not None
 
 
@@ -46,14 +48,18 @@ def records(stream: BinaryIO, file: str, after: Position | None = None) -> Itera
 
 
 def key_of(raw: RawRecord) -> str | None:
-    """Return the source id when the text has exactly one line that can be it."""
+    """Return the source id: from the one line of the meta box that can be it, else by decoding."""
     if raw.problems:
         return None
     try:
-        found = _SOURCE_ID.findall(raw.raw.decode("utf-8"))
+        text, _ = _mended(raw.raw.decode("utf-8"))
     except UnicodeDecodeError:
         return None
-    return known_key(found[0]) if len(found) == 1 else None
+    found = _SOURCE_ID.findall(text, max(text.rfind(f"\n{MARKER}"), 0))
+    if len(found) == 1:
+        return known_key(found[0])
+    fields = decode(raw).fields or {}
+    return known_key(fields.get("key", ""))
 
 
 def decode(raw: RawRecord) -> Decoded:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
+from django.db.models import Sum
 
-from posts.importing import classification, engine, report, resume, runs
+from posts import db
+from posts.importing import classification, engine, phases, report, resume, run_facts, runs
 from posts.importing.formats import READERS
 from posts.importing.intake import Intake
 from posts.importing.records import validate
 from posts.management.command_line import StopSignals, positive
-from posts.models import ImportRun, ImportSource
+from posts.models import ImportCheckpoint, ImportRun, ImportSource
 
 HELP = """
 Brings posts into the archive and says what became of every record.
@@ -30,6 +35,9 @@ New posts arrive private and waiting for review. Running the same input again ch
 is always safe to run again, also after a crash. What people edited or approved here is never
 overwritten: a newer version of it is held for review.
 
+-v 2 tells the seconds of each phase, -v 0 nothing but errors. A run that goes on with another lists
+the rejects of both.
+
 Exit codes: 0 complete; 1 failed; 2 wrong usage; 3 another run holds the source; 4 complete, with
 rejects; 5 the limit of rejects was reached; 130 stopped by a signal after the current batch.
 """
@@ -37,6 +45,10 @@ rejects; 5 the limit of rejects was reached; 130 stopped by a signal after the c
 SOURCE_MAX = ImportSource._meta.get_field("name").max_length or 0
 
 COMPLETE, FAILED, BUSY, REJECTS, REJECT_LIMIT, STOPPED = 0, 1, 3, 4, 5, 130
+
+
+#: Readers of a machine with two cores notice an import that asks for both.
+NICE = 15
 
 
 class Command(BaseCommand):
@@ -70,9 +82,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size",
             type=positive,
-            default=engine.BATCH_SIZE,
+            default=db.batch_size(),
             metavar="N",
-            help="records a transaction (default: %(default)s)",
+            help="records a transaction, for which other writers of SQLite wait "
+            "(default: %(default)s)",
         )
         parser.add_argument("--limit", type=positive, metavar="N", help="stop after N records")
         parser.add_argument(
@@ -104,6 +117,14 @@ class Command(BaseCommand):
             help="stop when more than N records, or P%% of those read, are rejected",
         )
         parser.add_argument(
+            "--nice",
+            type=_niceness,
+            default=NICE,
+            metavar="0..19",
+            help="how far the import steps back for other work of this machine, as nice does "
+            "(default: %(default)s)",
+        )
+        parser.add_argument(
             "--show",
             type=positive,
             metavar="N",
@@ -119,7 +140,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        missing = [path for path in options["paths"] if path != "-" and not Path(path).exists()]
+        missing = [path for path in options["paths"] if path != "-" and not os.path.exists(path)]
         if missing:
             raise CommandError(
                 f"{missing[0]} does not exist; expected a file, a folder or -. Nothing was read."
@@ -128,7 +149,12 @@ class Command(BaseCommand):
         if options["show"]:
             self._show(intake, options["show"])
             return
-        sys.exit(self._import(intake, options))
+        # Readers and editors first; on a machine with nothing else to do it costs nothing.
+        lowered = max(options["nice"], os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, 0, lowered)
+        # Until the last word is said: a signal that comes too late to stop anything ends nothing.
+        with StopSignals() as signals:
+            sys.exit(self._import(intake, options, signals))
 
     def _show(self, intake: Intake, number: int) -> None:
         for arrival in islice((a for a in intake if a.reader or a.raw.problems), number):
@@ -149,7 +175,7 @@ class Command(BaseCommand):
                 )
             self.stdout.write("")
 
-    def _import(self, intake: Intake, options: dict[str, Any]) -> int:
+    def _import(self, intake: Intake, options: dict[str, Any], signals: StopSignals) -> int:
         most, percent = options["max_rejects"]
         wanted = engine.Options(
             source=options["source"],
@@ -175,33 +201,45 @@ class Command(BaseCommand):
                 )
             except resume.CannotResumeError as error:
                 raise CommandError(str(error)) from error
+        earlier = run_facts.stored_rejects(run_facts.chain(going_on.run)) if going_on else ()
         rejects = report.RejectsFile(
-            Path(options["rejects"] or f"rejects-{options['source']}.jsonl")
+            Path(options["rejects"] or f"rejects-{options['source']}.jsonl"), earlier
         )
-        if not options["json"]:
+        is_quiet = options["verbosity"] == 0
+        if not (options["json"] or is_quiet):
             self._announce(intake, wanted, going_on)
-        view = report.ProgressView(sys.stderr, intake.size, is_quiet=options["verbosity"] == 0)
+        view = report.ProgressView(
+            sys.stderr, intake.size, begun_at=intake.taken, is_quiet=is_quiet
+        )
+        clock = phases.Phases(wanted.limit)
+        seen: list[engine.Progress] = []
 
         def on_batch(progress: engine.Progress) -> None:
+            seen[:] = [progress]
+            clock.update(progress)
             view.update(progress, intake.taken)
+            if clock.is_last_batch(progress) and phases.refreshes(progress):
+                view.step(f"{progress.read:,} read | refreshing the planner's statistics")
 
         try:
-            with StopSignals() as signals:
-                progress = engine.run_import(
-                    intake,
-                    options=wanted,
-                    inputs=inputs,
-                    going_on=going_on,
-                    on_batch=on_batch,
-                    on_rejects=rejects.add,
-                    should_stop=lambda: signals.was_asked,
-                )
+            progress = engine.run_import(
+                clock.arrivals(intake),
+                options=wanted,
+                inputs=inputs,
+                going_on=going_on,
+                on_batch=on_batch,
+                on_rejects=rejects.add,
+                should_stop=lambda: signals.was_asked,
+            )
+            rejects.add((), progress.run.pk if progress.run is not None else None)
         except runs.SourceBusyError as error:
             self.stderr.write(str(error))
             return BUSY
         except runs.ImportFailedError as error:
+            _note_findings(seen)
             raise CommandError(str(error)) from error
         except (DatabaseError, OSError) as error:
+            _note_findings(seen)
             raise CommandError(
                 f"The import failed: {error}. Nothing of its last batch was written. When the "
                 "cause is gone, run the same command again: it goes on where this run ended."
@@ -209,8 +247,9 @@ class Command(BaseCommand):
         finally:
             view.close()
             rejects.close()
-        rejects_file = str(rejects.path) if rejects.written else None
-        if not (rejects.written or options["rejects"] or wanted.dry_run):
+        _note_findings([progress])
+        rejects_file = None if rejects.is_empty else str(rejects.path)
+        if rejects.is_empty and not (options["rejects"] or wanted.dry_run):
             # The list of an earlier run would pass for that of this one.
             rejects.path.unlink(missing_ok=True)
         if options["json"]:
@@ -218,12 +257,16 @@ class Command(BaseCommand):
                 progress,
                 source=wanted.source,
                 rejects_file=rejects_file,
+                rejects_listed=rejects.written + rejects.written_earlier,
                 is_dry_run=wanted.dry_run,
                 version=classification.ENGINE_VERSION,
             )
             self.stdout.write(json.dumps(summary))
         else:
-            self._tell(progress, wanted, rejects)
+            self._tell(progress, wanted, rejects, is_quiet=is_quiet)
+        if options["verbosity"] >= 2:
+            for line in report.phase_lines(clock.seconds(progress, _written_seconds(progress))):
+                self._say(line)
         read = progress.read + _read_before(going_on)
         if options["expect"] is not None and read != options["expect"]:
             self.stderr.write(
@@ -231,7 +274,7 @@ class Command(BaseCommand):
                 "What was read is in the archive; fetch the input again and run the same command."
             )
             return FAILED
-        return _exit_code(progress)
+        return _exit_code(progress, rejects)
 
     def _say(self, text: str) -> None:
         """Tell something on the error stream that is no error, and so is not red."""
@@ -258,22 +301,33 @@ class Command(BaseCommand):
         progress: engine.Progress,
         wanted: engine.Options,
         rejects: report.RejectsFile,
+        *,
+        is_quiet: bool,
     ) -> None:
         run = progress.run
         for reject in rejects.first:
             self.stderr.write(report.reject_text(reject))
         if rejects.written > len(rejects.first):
             self.stderr.write(f"… and {rejects.written - len(rejects.first):,} more problems.")
+        if is_quiet:
+            return
         title = f"Run {run.pk}" if run is not None else "Dry run"
         self.stdout.write(f"{title} {progress.state}: source {wanted.source}")
         for line in report.summary_lines(progress, is_dry_run=wanted.dry_run):
             self.stdout.write(line)
-        if rejects.written:
-            self.stdout.write(f"  rejects: {rejects.path}")
+        if not rejects.is_empty:
+            earlier = f", {rejects.written_earlier:,} of earlier runs" * bool(
+                rejects.written_earlier
+            )
+            listed = rejects.written + rejects.written_earlier
+            problems = f"{listed:,} problem{'s' * (listed != 1)}"
+            self.stdout.write(f"  rejects: {rejects.path}, {problems}{earlier}")
         if progress.reject_limit_reached:
             self.stdout.write("Stopped: the limit of --max-rejects was reached.")
         if progress.state == ImportRun.State.STOPPED:
             self.stdout.write("Stopped between two batches. Run the same command again to go on.")
+        if run is not None and progress.counts["rejected"]:
+            self.stdout.write(f"See the run again by\n  manage.py import_runs {run.pk}")
         if run is not None and progress.counts["created"] + progress.counts["held"]:
             self.stdout.write(
                 "Next: review in the admin under Posts, awaiting review, or by\n"
@@ -289,12 +343,28 @@ def _read_before(going_on: resume.ResumePoint | None) -> int:
     return read
 
 
-def _exit_code(progress: engine.Progress) -> int:
+def _note_findings(seen: Sequence[engine.Progress]) -> None:
+    """Keep what a run found; not doing so must not hide how the run ended."""
+    for progress in seen:
+        if progress.run is not None:
+            with suppress(DatabaseError), runs.patience((0.1, 0.4)):
+                run_facts.note_findings(progress.run, progress)
+
+
+def _written_seconds(progress: engine.Progress) -> float | None:
+    """Return the seconds that batches took up to their commits, as their checkpoints say."""
+    if progress.run is None:
+        return None
+    rows = ImportCheckpoint.objects.filter(run=progress.run)
+    return (rows.aggregate(total=Sum("milliseconds"))["total"] or 0) / 1000
+
+
+def _exit_code(progress: engine.Progress, rejects: report.RejectsFile) -> int:
     if progress.reject_limit_reached:
         return REJECT_LIMIT
     if progress.state == ImportRun.State.STOPPED:
         return STOPPED
-    return REJECTS if progress.counts["rejected"] else COMPLETE
+    return REJECTS if progress.counts["rejected"] or not rejects.is_empty else COMPLETE
 
 
 def _database() -> str:
@@ -323,6 +393,12 @@ def _resume(text: str) -> str:
     if text in (resume.AUTO, resume.NEVER) or text.isdecimal():
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is neither auto, never nor the number of a run")
+
+
+def _niceness(text: str) -> int:
+    if text.isdecimal() and int(text) <= 19:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a niceness from 0, none, to 19, most")
 
 
 def _limit(text: str) -> tuple[int | None, float | None]:

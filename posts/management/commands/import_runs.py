@@ -6,13 +6,14 @@ import argparse
 import datetime as dt
 import json
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Count, Min
 from django.utils import timezone
 
 from posts.content import shown
+from posts.importing import report, run_facts
 from posts.importing.engine import OUTCOMES
 from posts.importing.undo import COLUMNS
 from posts.management.command_line import positive
@@ -25,6 +26,11 @@ Lists the runs of imports and undos, newest first, or tells everything about one
   manage.py import_runs --source notes --limit 5
   manage.py import_runs 12
   manage.py import_runs 12 --json
+  manage.py import_runs 12 --rejects rejects.csv
+
+One run is told with the runs it went on with, what undid it, what it refused and mended, and the
+commands that make sense now. --rejects writes its rejects, and those of the runs it went on with,
+as a list for spreadsheets (.csv) or as JSON Lines (any other name, - for the output).
 
 Reads only.
 """
@@ -34,6 +40,8 @@ LIMIT = 20
 SHOWN = 20
 #: Newest checkpoints that the batch times are told from.
 CHECKPOINTS = 10_000
+#: Problems of a run that are counted by code.
+REJECTS_COUNTED = 100_000
 
 
 class Command(BaseCommand):
@@ -55,22 +63,34 @@ class Command(BaseCommand):
             help="the N newest runs (default: %(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object a run")
+        parser.add_argument(
+            "--rejects", metavar="FILE", help="write the rejects of this run to a file, or - "
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         if options["run"] is not None:
-            run = ImportRun.objects.select_related("source").filter(pk=options["run"]).first()
+            run = (
+                ImportRun.objects.select_related("source", "started_by")
+                .filter(pk=options["run"])
+                .first()
+            )
             if run is None:
                 raise CommandError(
                     f"There is no run {options['run']}. Run manage.py import_runs for those there "
                     "are."
                 )
+            if options["rejects"]:
+                self._write_rejects(run, options["rejects"])
+                return
             told = _detail(run, now)
             if options["json"]:
                 self.stdout.write(json.dumps(told))
             else:
                 self._write_all(_detail_lines(run, told, now))
             return
+        if options["rejects"]:
+            raise CommandError("--rejects lists those of one run. Name it: import_runs RUN.")
         runs = self._newest(options["source"], options["limit"])
         if options["json"]:
             self._write_all(json.dumps(_summary(run, now)) for run in runs)
@@ -85,17 +105,24 @@ class Command(BaseCommand):
             rows = rows.filter(source__name=source)
         return list(rows[:limit])
 
+    def _write_rejects(self, run: ImportRun, name: str) -> None:
+        rejects = run_facts.stored_rejects(run_facts.chain(run))
+        is_csv = name.lower().endswith(".csv")
+        lines = report.csv_lines(rejects) if is_csv else report.json_lines(rejects)
+        if name == "-":
+            for line in lines:
+                self.stdout.write(line, ending="")
+            return
+        try:
+            with Path(name).open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+        except OSError as error:
+            raise CommandError(f"{name} cannot be written: {error.strerror}.") from error
+        self.stderr.write(f"The rejects of run {run.pk} stand in {name}.", style_func=str)
+
     def _write_all(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.stdout.write(line)
-
-
-def _seconds(run: ImportRun, now: dt.datetime) -> float:
-    return max(((run.finished_at or now) - run.started_at).total_seconds(), 0.0)
-
-
-def _rate(run: ImportRun, now: dt.datetime) -> float:
-    return run.read / max(_seconds(run, now), 0.001)
 
 
 def _counts(run: ImportRun) -> dict[str, int]:
@@ -113,21 +140,12 @@ def _summary(run: ImportRun, now: dt.datetime) -> dict[str, Any]:
         "state": run.state,
         "read": run.read,
         **_counts(run),
-        "seconds": round(_seconds(run, now), 3),
-        "posts_per_second": round(_rate(run, now), 1),
+        "seconds": round(run_facts.seconds_of(run, now), 3),
+        "posts_per_second": round(run_facts.rate_of(run, now), 1),
         "started_at": run.started_at.isoformat(),
         "finished_at": run.finished_at.isoformat() if run.finished_at else None,
         "parent": run.parent_id,
     }
-
-
-def _age(moment: dt.datetime, now: dt.datetime) -> str:
-    """Return how long ago something was, in its largest unit."""
-    seconds = max(0, int((now - moment).total_seconds()))
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def _table(runs: Sequence[ImportRun], now: dt.datetime) -> Iterable[str]:
@@ -143,9 +161,9 @@ def _table(runs: Sequence[ImportRun], now: dt.datetime) -> Iterable[str]:
                 run.kind,
                 shown(run.source.name),
                 run.state,
-                f"{_age(run.started_at, now)} ago",
+                f"{run_facts.age(run.started_at, now)} ago",
                 f"{run.read:,}",
-                f"{_rate(run, now):,.0f}/s",
+                f"{run_facts.rate_of(run, now):,.0f}/s",
                 counts or "–",
             )
         )
@@ -163,7 +181,7 @@ def _aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iter
 
 
 def _detail(run: ImportRun, now: dt.datetime) -> dict[str, Any]:
-    """Return everything about a run as plain values. Four queries."""
+    """Return everything about a run as plain values. About ten queries."""
     milliseconds = sorted(
         ImportCheckpoint.objects.filter(run=run)
         .order_by("-batch")
@@ -177,39 +195,44 @@ def _detail(run: ImportRun, now: dt.datetime) -> dict[str, Any]:
             "median_ms": milliseconds[len(milliseconds) // 2],
             "p95_ms": milliseconds[min(last, len(milliseconds) * 95 // 100)],
         }
+    relatives = run_facts.family(run)
+    rejects = run_facts.rejects_of(run, REJECTS_COUNTED)
     return {
         **_summary(run, now),
+        "state_in_words": run_facts.state_in_words(run, now),
         "message": run.message,
         "host": run.host,
         "process": run.process,
-        "options": {name: value for name, value in run.options.items() if value is not None},
+        "started_by": run.started_by.get_username() if run.started_by else None,
+        "engine_version": run.engine_version,
+        "options": dict(run_facts.options_of(run)),
         "inputs": run.inputs[:SHOWN],
         "inputs_in_all": len(run.inputs),
         "checkpoints": times,
-        "rejects": _rejects(run),
-        "children": [
-            {"run": pk, "kind": kind, "state": state}
-            for pk, kind, state in ImportRun.objects.filter(parent=run)
-            .order_by("pk")
-            .values_list("pk", "kind", "state")[:SHOWN]
+        "chain": [_relative(one) for one in relatives.imports],
+        "undone_by": [_relative(one) for one in relatives.undone_by(run)],
+        "rejects": [
+            {"code": code.code, "number": code.number, "example": _told(code.first)}
+            for code in rejects.codes
         ],
-        "next": _next(run),
+        "rejects_counted": rejects.counted,
+        "rejects_in_all": rejects.total,
+        "findings": [finding._asdict() for finding in run_facts.findings_of(run)],
+        "next": run_facts.next_commands(run, relatives),
     }
 
 
-def _rejects(run: ImportRun) -> list[dict[str, Any]]:
-    """Return the codes of a run's rejects with their numbers and the first of each. Two queries."""
-    codes = list(
-        ImportReject.objects.filter(run=run)
-        .values_list("code")
-        .annotate(number=Count("pk"), first=Min("sequence"))
-        .order_by("-number", "code")[:SHOWN]
-    )
-    examples = {
-        reject.sequence: reject
-        for reject in ImportReject.objects.filter(run=run, sequence__in=[row[2] for row in codes])
+def _relative(run: ImportRun) -> dict[str, Any]:
+    return {
+        "run": run.pk,
+        "kind": run.kind,
+        "state": run.state,
+        "parent": run.parent_id,
+        "read": run.read,
+        **_counts(run),
+        "started_at": run.started_at.isoformat(),
+        "started_by": run.started_by.get_username() if run.started_by else None,
     }
-    return [{"code": code, "number": n, "example": _told(examples[at])} for code, n, at in codes]
 
 
 def _told(reject: ImportReject) -> str:
@@ -221,41 +244,25 @@ def _told(reject: ImportReject) -> str:
     return f"{place}{key}{part}{got}expected {reject.expected}"
 
 
-def _next(run: ImportRun) -> list[str]:
-    """Return the commands a person may want now."""
-    source = f"--source {_quoted(run.source.name)}"
-    if run.kind == ImportRun.Kind.UNDO:
-        if run.state in (ImportRun.State.STOPPED, ImportRun.State.FAILED):
-            return [f"manage.py import_undo {run.parent_id}"]
-        return [f"manage.py import_runs {run.parent_id}"]
-    commands = []
-    if run.created + run.updated + run.held:
-        commands.append(f"manage.py import_undo {run.pk} --dry-run")
-        commands.append(f"manage.py review_posts --by USER --approve --run {run.pk}")
-    if run.state in (ImportRun.State.STOPPED, ImportRun.State.FAILED):
-        commands.append(f"manage.py import_posts PATH {source}")
-    return commands
-
-
-def _quoted(text: str) -> str:
-    return text if text.isascii() and text.replace("-", "").isalnum() else f"'{shown(text)}'"
-
-
 def _detail_lines(run: ImportRun, told: dict[str, Any], now: dt.datetime) -> Iterable[str]:
     yield f"Run {run.pk}: {run.kind} {run.state}, source {shown(run.source.name)}"
-    rows = [("started", f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC, {_age(run.started_at, now)} ago")]
+    rows = [("state", told["state_in_words"])]
+    rows.append(
+        (
+            "started",
+            f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC, {run_facts.age(run.started_at, now)} ago",
+        )
+    )
     rows.append(("took", f"{told['seconds']:,.1f} s, {told['posts_per_second']:,.0f} a second"))
     if run.host:
         rows.append(("on", f"{run.host}, process {run.process}"))
     if run.message:
         rows.append(("message", shown(run.message)))
-    if run.parent_id is not None:
-        word = "undoes" if run.kind == ImportRun.Kind.UNDO else "goes on with"
-        rows.append((word, f"run {run.parent_id}"))
-    rows += [
-        ("went on in" if child["kind"] == run.kind else f"{child['kind']} by", _child(child))
-        for child in told["children"]
-    ]
+    if told["started_by"]:
+        rows.append(("started by", shown(told["started_by"])))
+    if run.kind == ImportRun.Kind.UNDO:
+        rows.append(("undoes", f"run {run.parent_id}"))
+    rows += _chain_rows(run, told)
     rows += [("input", _input(one)) for one in told["inputs"]]
     if told["inputs_in_all"] > SHOWN:
         rows.append(("input", f"… and {told['inputs_in_all'] - SHOWN:,} more"))
@@ -267,15 +274,41 @@ def _detail_lines(run: ImportRun, told: dict[str, Any], now: dt.datetime) -> Ite
     counts = [("read", f"{run.read:,}")]
     counts += [(name, f"{number:,}") for name, number in _counts(run).items() if number]
     yield from (f"  {line}" for line in _aligned(counts, right={1}))
+    if told["rejects_counted"] < told["rejects_in_all"]:
+        yield (
+            f"  of the first {told['rejects_counted']:,} of {told['rejects_in_all']:,} problems:"
+        )
     for reject in told["rejects"]:
         yield f"  {reject['number']:,} x {reject['code']}, such as {reject['example']}"
+    for finding in told["findings"]:
+        title = "mended" if finding["severity"] == "repair" else "kept as it came"
+        where = f", first {shown(finding['file'])}:{finding['line']}" if finding["line"] else ""
+        yield f"  {title}: {finding['number']:,} x {finding['code']}{where}"
     if told["next"]:
         yield "Next:"
         yield from (f"  {command}" for command in told["next"])
 
 
-def _child(child: dict[str, Any]) -> str:
-    return f"run {child['run']}, {child['state']}"
+def _chain_rows(run: ImportRun, told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return lines about the runs a run went on with, those that went on with it, its undoing."""
+    rows = []
+    if len(told["chain"]) > 1 and run.kind == ImportRun.Kind.IMPORT:
+        for one in told["chain"]:
+            began = f"went on with run {one['parent']}" if one["parent"] else "began"
+            here = ", this run" if one["run"] == run.pk else ""
+            rows.append(
+                ("chain", f"run {one['run']} {began}, {one['state']}, {one['read']:,} read{here}")
+            )
+    for one in told["undone_by"]:
+        by = f" by {shown(one['started_by'])}" if one["started_by"] else ""
+        rows.append(
+            (
+                "undone by",
+                f"run {one['run']}, {one['state']}{by}, {one['started_at'][:16]}: "
+                f"{one['reversed']:,} reversed, {one['kept']:,} kept",
+            )
+        )
+    return rows
 
 
 def _input(one: Any) -> str:

@@ -9,7 +9,10 @@ import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
+from posts import db
+from posts.content import shown
 from posts.importing import runs, undo
 from posts.management.command_line import StopSignals, positive
 from posts.models import ImportRun
@@ -25,7 +28,7 @@ later run built on. Those are kept, each with its reason.
 Posts the run created are removed; posts it revised get their earlier revision back; revisions it
 left waiting leave the queue. Newest run first: what a later run touched is kept. Imported numbers
 (reading time, views, scores) are not taken back, nor is it forgotten that a record came which was
-equal to what people had written here. Safe to stop and to run again.
+equal to what people had written here. Safe to stop and to run again. -v 0 tells errors only.
 
 Exit codes: 0 complete; 1 failed; 2 wrong usage; 3 another run holds the source; 4 complete, with
 posts the database refused to change; 130 stopped by a signal after the current batch.
@@ -54,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size",
             type=positive,
-            default=undo.BATCH_SIZE,
+            default=db.batch_size(),
             metavar="N",
             help="revisions a transaction (default: %(default)s)",
         )
@@ -92,9 +95,14 @@ class Command(BaseCommand):
             sys.exit(BUSY)
         except runs.ImportFailedError as error:
             raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(
+                f"The undo failed: {error}. Nothing of its last batch was written. When the cause "
+                "is gone, run the same command again: it goes on where this one ended."
+            ) from error
         if options["json"]:
             self.stdout.write(json.dumps(_summary(progress, is_dry_run=options["dry_run"])))
-        else:
+        elif options["verbosity"] > 0:
             self._tell(progress, is_dry_run=options["dry_run"])
         if progress.state == ImportRun.State.STOPPED:
             sys.exit(STOPPED)
@@ -108,6 +116,8 @@ class Command(BaseCommand):
         )
         rows = [
             ("would be reversed" if is_dry_run else "reversed", f"{counts[undo.REVERSED]:,}"),
+            ("  whole posts removed", f"{progress.removed:,}"),
+            ("  of them public", f"{progress.removed_public:,}"),
             ("would be kept" if is_dry_run else "kept", f"{counts[undo.KEPT]:,}"),
             ("failed", f"{counts[undo.FAILED]:,}"),
         ]
@@ -115,15 +125,21 @@ class Command(BaseCommand):
             rows.append(("unused names removed", f"{progress.names_removed:,}"))
         rows.append(("seconds", f"{progress.seconds:,.1f}"))
         for label, value in rows:
-            self.stdout.write(f"  {label:<20}  {value:>12}")
+            self.stdout.write(f"  {label:<22}  {value:>12}")
         for reason, number in sorted(progress.reasons.items()):
             wanted, hint = undo.REASONS[reason]
             self.stdout.write(f"  kept: {number:,} x {reason}; expected {wanted}. {hint}")
         for one in progress.kept[:KEPT_SHOWN]:
-            self.stdout.write(f"    {one.key}  {one.reason}{f': {one.said}' if one.said else ''}")
+            said = f": {one.said}" if one.said else ""
+            self.stdout.write(f"    {shown(one.key)}  {one.reason}{said}  {shown(one.title)[:60]}")
         more = sum(progress.reasons.values()) - KEPT_SHOWN
         if more > 0:
-            self.stdout.write(f"    … and {more:,} more; --json names them.")
+            where = (
+                f"manage.py import_runs {progress.run.pk} --rejects -"
+                if progress.run is not None
+                else "--json"
+            )
+            self.stdout.write(f"    … and {more:,} more; {where} names them.")
         if progress.parent.converged:
             self.stdout.write(
                 f"  {progress.parent.converged:,} records of that run were equal to what people "
@@ -144,11 +160,20 @@ def _summary(progress: undo.Progress, *, is_dry_run: bool) -> dict[str, Any]:
         "undone": progress.parent.pk,
         "source": progress.parent.source.name,
         "reversed": progress.counts[undo.REVERSED],
+        "removed": progress.removed,
+        "removed_public": progress.removed_public,
         "kept": progress.counts[undo.KEPT],
         "failed": progress.counts[undo.FAILED],
         "reasons": dict(sorted(progress.reasons.items())),
         "posts_kept": [
-            {"key": one.key, "reason": one.reason, "said": one.said} for one in progress.kept
+            {
+                "key": one.key,
+                "reason": one.reason,
+                "said": one.said,
+                "post": one.post,
+                "title": one.title,
+            }
+            for one in progress.kept
         ],
         "names_removed": progress.names_removed,
         "seconds": round(progress.seconds, 3),

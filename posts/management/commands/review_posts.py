@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -15,7 +17,7 @@ from django.db.models import QuerySet
 from posts import review
 from posts.content import DIFFICULTIES
 from posts.management.command_line import positive
-from posts.models import Decision, Post
+from posts.models import BulkAction, Decision, Post
 from posts.transitions import TRANSITIONS, ReviewError
 
 HELP = """
@@ -27,8 +29,9 @@ would do.
 
 The person named by --by needs the permission for each action. Every post gets its own decision and
 its own line of history. Several actions are done in the order of this list. An approval by this
-command has no undo window; --withdraw takes it back. Safe to stop and to run again: what is done
-no longer fits.
+command has no undo window; --withdraw takes it back. What that person wrote, restored or merged is
+left for somebody else to approve, unless REVIEW_OWN_WORK is on. Safe to stop and to run again: what
+is done no longer fits.
 """
 
 
@@ -83,9 +86,12 @@ class Command(BaseCommand):
             raise CommandError("Name at least one filter, or --all for every post.")
         queryset = _fitting(wanted, filters)
         if not options["yes"]:
-            fitting = queryset.count()
+            own = _own_work(wanted, queryset, by)
+            fitting = queryset.count() - own
+            left = f" {own:,} more are {by.username}'s own work." if own else ""
             self.stdout.write(
-                f"{' and '.join(wanted)}: {fitting:,} posts fit. Nothing was changed; add --yes."
+                f"{' and '.join(wanted)}: {fitting:,} posts fit.{left} Nothing was changed; add "
+                "--yes."
             )
             return
         self._decide(wanted, queryset, by, filters, options)
@@ -99,6 +105,14 @@ class Command(BaseCommand):
         options: dict[str, Any],
     ) -> None:
         started = time.monotonic()
+        refused: Counter[str] = Counter()
+
+        def tell(bulk: BulkAction, outcome: review.Outcome) -> None:
+            refused.update(error.code for error in outcome.refused.values())
+            self.stderr.write(
+                f"{bulk.changed:,} done, {bulk.skipped:,} did not fit", style_func=str
+            )
+
         try:
             done = review.act_on_all(
                 actions=wanted,
@@ -107,9 +121,7 @@ class Command(BaseCommand):
                 reason=options["reason"],
                 filters=filters,
                 undo_seconds=0,
-                on_chunk=lambda bulk: self.stderr.write(
-                    f"{bulk.changed:,} done, {bulk.skipped:,} did not fit", style_func=str
-                ),
+                on_chunk=tell,
             )
         except PermissionDenied as error:
             raise CommandError(f"{by.username} may not do this. {error}") from error
@@ -125,15 +137,18 @@ class Command(BaseCommand):
                         "actions": wanted,
                         "changed": done.changed,
                         "skipped": done.skipped,
+                        "own_work": refused["own_work"],
                         "seconds": round(seconds, 3),
                         "posts_per_second": round(rate, 1),
                     }
                 )
             )
             return
+        own = refused["own_work"]
+        of_them = f" ({own:,} of them {by.username}'s own work)" if own else ""
         self.stdout.write(
-            f"{' and '.join(wanted)}: {done.changed:,} posts, {done.skipped:,} did not fit, "
-            f"{seconds:,.1f} s, {rate:,.0f} posts a second."
+            f"{' and '.join(wanted)}: {done.changed:,} posts, {done.skipped:,} did not fit"
+            f"{of_them}, {seconds:,.1f} s, {rate:,.0f} posts a second."
         )
 
 
@@ -154,6 +169,14 @@ def _refuse_impossible(actions: list[str], by: User, reason: str) -> None:
     most = Decision._meta.get_field("reason").max_length or 0
     if len(reason) > most:
         raise CommandError(f"--reason has {len(reason)} characters; expected at most {most}.")
+
+
+def _own_work(actions: list[str], posts: QuerySet[Post], by: User) -> int:
+    """Return of how many posts the revision that waits is this person's own. At most one query."""
+    needs_another = any(TRANSITIONS[name].needs_another for name in actions)
+    if not needs_another or settings.REVIEW_OWN_WORK:
+        return 0
+    return posts.filter(proposed_revision__author=by).count()
 
 
 def _fitting(actions: list[str], filters: dict[str, Any]) -> QuerySet[Post]:

@@ -1,0 +1,133 @@
+"""The review queue: one narrow row for each post that waits for a verdict or was sent back."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from posts import content
+
+
+class QueueEntry(models.Model):
+    """Everything the queue filters and orders by, and who has the draft open.
+
+    Derived: `posts.queue.refresh` makes it from the post, and may make it again at any time. Only
+    the post is a reference the database checks; the others are copied where it is checked already,
+    so that an import pays for one check a row. The lease alone is written elsewhere, by
+    `posts.leases`.
+    """
+
+    class Stage(models.IntegerChoices):
+        WAITING = 1, "awaiting review"
+        RETURNED = 2, "returned"
+
+    class Reason(models.IntegerChoices):
+        NEW = 1, "new"
+        HELD = 2, "changed by an import"
+        PROPOSED = 3, "proposed by a person"
+        RETURNED = 4, "returned"
+
+    post = models.OneToOneField(
+        "Post", models.PROTECT, related_name="queue_entry", primary_key=True
+    )
+    revision = models.ForeignKey(
+        "Revision",
+        models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        help_text="The one that waits, or the one that was sent back.",
+    )
+    stage = models.PositiveSmallIntegerField(choices=Stage.choices)
+    reason = models.PositiveSmallIntegerField(choices=Reason.choices)
+    source = models.ForeignKey(
+        "ImportSource",
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    run = models.ForeignKey(
+        "ImportRun",
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        help_text="The run that brought the revision.",
+    )
+    stack = models.ForeignKey(
+        "Tag",
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        help_text="The first stack tag of the live revision.",
+    )
+    difficulty = models.CharField(max_length=content.LABEL_MAX, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        help_text="The person who made the revision.",
+    )
+    entered_at = models.DateTimeField(
+        help_text="When the revision was made, or sent back: the age in the queue."
+    )
+    risk = models.PositiveSmallIntegerField(help_text="0 to 1,000; see posts.risk.")
+    factors = models.PositiveIntegerField(help_text="What the risk comes from: bits of posts.risk.")
+    rank = models.PositiveBigIntegerField(
+        help_text="The order by risk as one number: the highest risk first, then the older post."
+    )
+    lease_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        help_text="Who has the draft open.",
+    )
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "queue entries"
+        # Two for each filter: by risk and by age, read from either end.
+        indexes = [
+            models.Index(fields=["stage", "rank"], name="queue_risk"),
+            models.Index(fields=["stage", "entered_at", "post"], name="queue_age"),
+            models.Index(fields=["stage", "reason", "rank"], name="queue_reason_risk"),
+            models.Index(fields=["stage", "reason", "entered_at", "post"], name="queue_reason_age"),
+            models.Index(fields=["stage", "source", "rank"], name="queue_source_risk"),
+            models.Index(fields=["stage", "source", "entered_at", "post"], name="queue_source_age"),
+            models.Index(fields=["stage", "run", "rank"], name="queue_run_risk"),
+            models.Index(fields=["stage", "run", "entered_at", "post"], name="queue_run_age"),
+            models.Index(fields=["stage", "stack", "rank"], name="queue_stack_risk"),
+            models.Index(fields=["stage", "stack", "entered_at", "post"], name="queue_stack_age"),
+            models.Index(fields=["stage", "difficulty", "rank"], name="queue_difficulty_risk"),
+            models.Index(
+                fields=["stage", "difficulty", "entered_at", "post"], name="queue_difficulty_age"
+            ),
+            models.Index(
+                fields=["lease_by", "lease_until"],
+                name="queue_lease",
+                condition=Q(lease_by__isnull=False),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="queue_stage_fits_reason",
+                # Not a list: Django reads SQLite's tables by their commas.
+                condition=Q(stage=1, reason__lt=4) | Q(stage=2, reason=4),
+            ),
+            models.CheckConstraint(name="queue_risk_in_range", condition=Q(risk__lte=1000)),
+        ]
+
+    def __str__(self) -> str:
+        return f"queue entry of post {self.post_id}"
