@@ -6,6 +6,8 @@
 PORT ?= 8000
 POSTS ?= 500
 ROUNDS ?= 20
+KILLS ?= 200
+RACES ?= 1000
 
 # The environment's own Python runs the bootstrap once it exists; before that, the first that runs.
 # Being on the PATH is not enough: the shim of a version manager can be there and fail.
@@ -24,13 +26,15 @@ manage := $(bin)/python manage.py
 # DATABASE_URL in the environment or on the command line names another.
 demo_environment = \
 	DATABASE_URL="$(or $(DATABASE_URL),sqlite:///demo.sqlite3)" \
-	DEBUG=off IMAGE_PLACEHOLDER=on REDIS_URL= \
+	DEBUG=off IMAGE_PLACEHOLDER=on REVIEW_OWN_WORK=on REDIS_URL= \
 	ALLOWED_HOSTS="localhost,127.0.0.1,[::1]" PUBLIC_URL="http://127.0.0.1:$(PORT)"
 
 # The tools that load Django need some secret; it protects nothing.
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
-.PHONY: help setup demo test test-long lint e2e screenshots bench-import torture-import check lock
+.PHONY: help setup demo test test-long lint e2e screenshots bench-import bench-compare \
+	bench-readers bench-broken torture-import torture-kills torture-workers torture-matrix \
+	torture-races torture-giants check lock
 
 help: ## list the tasks
 	@echo "make <task>, where <task> is one of:"
@@ -80,9 +84,43 @@ bench-import: ## measure the import beside raw writes of the same rows (ARGS=--p
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.import_bench $(ARGS)
 
+bench-compare: ## measure comparing revisions of several sizes
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.compare_bench $(ARGS)
+
+bench-readers: ## measure article pages and saves while an import runs (ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.readers_bench $(ARGS)
+
+bench-broken: ## import with 1 % of the records broken in forty ways; check each reject (ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.broken_bench $(ARGS)
+
 torture-import: ## kill, cut off and fill up imports; compare with undisturbed ones (ROUNDS=, ARGS=)
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.torture --rounds $(ROUNDS) $(ARGS)
+
+torture-kills: ## kill imports and end their connections so often (KILLS=, ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.torture --scenarios kill,terminate --hits $(KILLS) \
+		--posts 200 $(ARGS)
+
+torture-workers: ## kill only the process beside an import, or only the import (ROUNDS=, ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.torture --scenarios worker --rounds $(ROUNDS) $(ARGS)
+
+torture-matrix: ## one export from every batch size, packing, stop and database (ARGS=--posts N)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.torture --scenarios matrix --posts 1000 $(ARGS)
+
+torture-races: ## let editors save what a running import changes (RACES=, ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.torture --scenarios races --races $(RACES) $(ARGS)
+
+torture-giants: ## a line of 5 GB, a folder of a million files and others (ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.torture --scenarios giants --line-bytes 5000000000 \
+		--files 1000000 $(ARGS)
 
 check: lint test e2e ## lint, test and e2e
 

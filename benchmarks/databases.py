@@ -23,6 +23,7 @@ LOG_TABLES = (
     "posts_importcheckpoint",
     "posts_importreject",
     "posts_event",
+    "posts_chainend",
 )
 SETTINGS = (
     "shared_buffers",

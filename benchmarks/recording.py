@@ -18,10 +18,11 @@ from django.db import connection, models, transaction
 from django.db.models import Max
 from django.utils.text import slugify
 
-from posts import content, db, projection, slugs
+from posts import content, db, slugs
 from posts.importing.intake import Intake
 from posts.importing.records import validate
 from posts.models import (
+    ClaimCheck,
     Entity,
     Event,
     ImageSource,
@@ -39,6 +40,7 @@ from posts.models import (
     Statistics,
     Tag,
 )
+from posts.reflection import LIST_COLUMNS, entity_names, reflected
 
 #: Written before the first batch; the replays put these rows in place outside the clock.
 OPENING = (ImportSource, ImportRun)
@@ -47,7 +49,7 @@ LOG = (ImportCheckpoint, ImportReject, Event)
 #: The order of the engine; a table that is not named comes after these.
 ORDER = (
     *(Tag, Entity, ImageSource),
-    *(Post, Revision, Slug, Statistics, ImportedPost),
+    *(Post, Revision, ClaimCheck, Slug, Statistics, ImportedPost),
     *(PostTag, PostEntity, PostImage),
 )
 
@@ -186,9 +188,7 @@ def _plain_posts(file: str, small: int) -> list[dict[str, Any]]:
                 "key": record.key,
                 "slug": record.slug or slugs.made_from(snapshot.title, "bench", record.key),
                 "digest": content.digest(snapshot),
-                "columns": dict(
-                    zip(projection.LIST_COLUMNS, projection.list_values(snapshot), strict=True)
-                ),
+                "columns": dict(zip(LIST_COLUMNS, reflected(snapshot).columns, strict=True)),
                 "lede": snapshot.lede,
                 "body": snapshot.body,
                 "meta": content.meta_to_json(snapshot.meta),
@@ -200,7 +200,7 @@ def _plain_posts(file: str, small: int) -> list[dict[str, Any]]:
                 "tags": [tag.name for tag in content.tag_names(snapshot.meta)],
                 "entities": [
                     (kind, name, slugify(kind), slugify(name))
-                    for kind, name in projection.entity_names(snapshot.meta)
+                    for kind, name in entity_names(snapshot.meta)
                 ],
                 "images": [
                     (image.url, image.url.split("/")[2] if "//" in image.url else "")

@@ -1,7 +1,7 @@
 """Inputs that are far too large, made on the fly, and what has to become of them.
 
-In: sizes. Out: cases that run the import and say what was wrong. None may end in a traceback, take
-more than 300 MB, or keep the small records beside the giant out.
+In: sizes, a harness. Out: a row a giant. None may end in a traceback, take more memory than the
+limit, or keep the small records beside the giant out.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.torture_places import Child, Ended, PostgreSQL, SQLite
+from benchmarks.torture_harness import COMPLETE, REJECTS, FaultError, Place, Torture
+from benchmarks.torture_places import Child, Ended
 
-MEGABYTES_MAX = 300
-SECONDS_MAX = 300
+#: Which giants there are.
+CASES = ("line", "record", "gzip", "files", "words", "nested")
+#: Seconds a giant may take, and how many more for each GB of a line and each 100,000 files.
+SECONDS_MAX = 120
+SECONDS_MORE = 60
 SMALL = 5
 #: One file of so many is a post; the others are what no format wants.
 POST_EVERY = 20
-REJECTS = 4
-COMPLETE = 0
 _MIB = 2**20
 
 
@@ -41,14 +43,16 @@ class Case:
     path: Path | None = None
     made: list[Path] = field(default_factory=list)
     filtered: int = 0
+    megabytes_max: int = 200
+    seconds_max: float = SECONDS_MAX
 
-    def run(self, place: SQLite | PostgreSQL) -> Ended:
+    def run(self, place: Place) -> Ended:
         """Import it, through a pipe when it is made on the fly."""
         arguments = ["manage.py", "import_posts", str(self.path or "-"), "--source", "giants"]
         arguments += ["--rejects", str(self.folder / "rejects-giants.jsonl")]
         where = {"database_url": place.url, "folder": self.folder, "name": "giant"}
         if self.make is None:
-            return Child(arguments, **where).wait(SECONDS_MAX)  # type: ignore[arg-type]
+            return Child(arguments, **where).wait(self.seconds_max)  # type: ignore[arg-type]
         child = Child(arguments, stdin=-1, **where)  # type: ignore[arg-type]
         pipe = child.process.stdin
         assert pipe is not None  # noqa: S101  (asked for above)
@@ -62,7 +66,7 @@ class Case:
 
         feeder = threading.Thread(target=feed, args=(self.make(),), daemon=True)
         feeder.start()
-        ended = child.wait(SECONDS_MAX)
+        ended = child.wait(self.seconds_max)
         feeder.join(timeout=5)
         return ended
 
@@ -79,8 +83,8 @@ class Case:
             found.append(f"rejects {codes}, expected {self.code}")
         if told["chain_filtered"] != self.filtered:
             found.append(f"{told['chain_filtered']} filtered, expected {self.filtered}")
-        if ended.megabytes > MEGABYTES_MAX:
-            found.append(f"{ended.megabytes:.0f} MB, expected at most {MEGABYTES_MAX}")
+        if ended.megabytes > self.megabytes_max:
+            found.append(f"{ended.megabytes:.0f} MB, expected at most {self.megabytes_max}")
         return found
 
     def clean(self) -> None:
@@ -91,56 +95,97 @@ class Case:
                 path.unlink(missing_ok=True)
 
 
-def cases(options: argparse.Namespace, folder: Path) -> Iterator[Case]:
-    """Yield the giants one by one; each is made when its turn comes."""
+def giants(harness: Torture, place: Place) -> None:
+    """Feed what is far too large, beside records that must go in all the same."""
+    for case in _cases(harness.options, harness.folder):
+        row = harness.row(f"giant: {case.name}", place)
+        with harness.fault_told(row, place):
+            place.renew()
+            ended = case.run(place)
+            row["seconds"] = round(ended.seconds, 1)
+            row["megabytes"] = round(ended.megabytes)
+            harness.say(
+                f"giant {place.vendor} {case.name}: {ended.seconds:.1f} s, {ended.megabytes:.0f} MB"
+            )
+            wrong = case.wrong(ended, harness.seen(place))
+            if wrong:
+                raise FaultError("; ".join(wrong))
+            row["hits"] += 1
+        row["rounds"] += 1
+        case.clean()
 
-    def long_line() -> Iterator[bytes]:
+
+def _cases(options: argparse.Namespace, folder: Path) -> Iterator[Case]:
+    """Yield the giants one by one; each is made when its turn comes."""
+    makers: dict[str, Callable[[argparse.Namespace, Path], Case]] = {
+        "line": _long_line,
+        "record": _large_record,
+        "gzip": _bomb,
+        "files": _many_files,
+        "words": _many_words,
+        "nested": _deep,
+    }
+    for name in options.giants:
+        case = makers[name](options, folder)
+        case.megabytes_max = options.megabytes
+        yield case
+
+
+def _long_line(options: argparse.Namespace, folder: Path) -> Case:
+    def parts() -> Iterator[bytes]:
         return _between(b'{"key":"giant","title":"Long","body":"', b"x", options.line_bytes, b'"}')
 
-    def record() -> Iterator[bytes]:
-        return _between(
-            b'{"key":"giant","title":"Large","body":"', b"wide words ", 30 * _MIB, b'"}'
-        )
+    name = f"line of {options.line_bytes / 1e9:g} GB"
+    case = Case(name, folder, "record_too_large", 2 * SMALL, parts)
+    case.seconds_max += SECONDS_MORE * options.line_bytes / 1e9
+    return case
 
-    def words() -> Iterator[bytes]:
+
+def _large_record(options: argparse.Namespace, folder: Path) -> Case:
+    def parts() -> Iterator[bytes]:
+        head = b'{"key":"giant","title":"Large","body":"'
+        return _between(head, b"wide words ", 30 * _MIB, b'"}')
+
+    return Case("record of 30 MiB", folder, "too_long", 2 * SMALL, parts)
+
+
+def _bomb(options: argparse.Namespace, folder: Path) -> Case:
+    path = folder / "bomb.jsonl.gz"
+    _write_bomb(path, options.line_bytes)
+    name = f"gzip of {options.line_bytes / 1e9:g} GB of zeros"
+    case = Case(name, folder, "record_too_large", 2 * SMALL, path=path, made=[path])
+    case.seconds_max += SECONDS_MORE * options.line_bytes / 1e9
+    return case
+
+
+def _many_files(options: argparse.Namespace, folder: Path) -> Case:
+    path = folder / "many"
+    posts = _write_files(path, options.files)
+    case = Case(f"{options.files:,} files", folder, None, posts, path=path, made=[path])
+    case.filtered = options.files - posts
+    case.seconds_max += SECONDS_MORE * options.files / 1e5
+    return case
+
+
+def _many_words(options: argparse.Namespace, folder: Path) -> Case:
+    def parts() -> Iterator[bytes]:
         distinct = " ".join(f"w{number:06x}" for number in range(_MIB // 8))
         giant = {"key": "giant", "title": "Words", "body": distinct}
         yield from (_line(number) for number in range(SMALL))
         yield json.dumps(giant).encode() + b"\n"
         yield from (_line(number) for number in range(SMALL, 2 * SMALL))
 
-    def nested() -> Iterator[bytes]:
+    return Case("1 MiB of distinct words", folder, None, 2 * SMALL + 1, parts)
+
+
+def _deep(options: argparse.Namespace, folder: Path) -> Case:
+    def parts() -> Iterator[bytes]:
         deep = b"[" * 100_000 + b"]" * 100_000
         yield from (_line(number) for number in range(SMALL))
         yield b'{"key":"giant","title":"Deep","body":"b","more":' + deep + b"}\n"
         yield from (_line(number) for number in range(SMALL, 2 * SMALL))
 
-    size = f"{options.line_bytes / 1e9:g} GB"
-    yield Case(f"line of {size}", folder, "record_too_large", 2 * SMALL, long_line)
-    yield Case("record of 30 MiB", folder, "too_long", 2 * SMALL, record)
-    bomb = folder / "bomb.jsonl.gz"
-    _write_bomb(bomb, options.line_bytes)
-    yield Case(
-        f"gzip of {size} of zeros",
-        folder,
-        "record_too_large",
-        2 * SMALL,
-        path=bomb,
-        made=[bomb],
-    )
-    many = folder / "many"
-    posts = _write_files(many, options.files)
-    yield Case(
-        f"{options.files:,} files",
-        folder,
-        None,
-        posts,
-        path=many,
-        made=[many],
-        filtered=options.files - posts,
-    )
-    yield Case("1 MiB of distinct words", folder, None, 2 * SMALL + 1, words)
-    yield Case("100,000 levels of JSON", folder, "bad_json", 2 * SMALL, nested)
+    return Case("100,000 levels of JSON", folder, "bad_json", 2 * SMALL, parts)
 
 
 def _line(number: int) -> bytes:
