@@ -487,13 +487,24 @@ def erasing(reason: str) -> Iterator[None]:
 # --- Statistics of the planner ----------------------------------------------------------------
 
 
+#: Rows of an index that SQLite looks at, so that nobody waits long for its lock; the upper end of
+#: what https://www.sqlite.org/pragma.html#pragma_analysis_limit recommends.
+ANALYSIS_LIMIT = 1_000
+
+
 def refresh_planner_statistics(tables: Sequence[type[models.Model]]) -> None:
-    """Tell the planner about many new rows; background jobs of the server may not have yet."""
-    with connection.cursor() as cursor:
-        if is_postgresql():
+    """Tell the planner about many new rows; background jobs of the server may not have yet.
+
+    On SQLite in a transaction of its own: without one the statement reads first, and a save in
+    between ends it at once with "database is locked", whatever time the connection may wait.
+    """
+    if is_postgresql():
+        with connection.cursor() as cursor:
             for model in tables:
                 cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
-        else:
+    else:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA analysis_limit = {ANALYSIS_LIMIT}")
             cursor.execute("PRAGMA optimize")
 
 

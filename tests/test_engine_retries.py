@@ -82,6 +82,25 @@ def test_batch_that_failed_for_a_passing_cause_is_written_later(path, monkeypatc
 
 
 @pytest.mark.django_db(transaction=True)
+def test_statistics_that_failed_for_a_passing_cause_are_refreshed_later(path, monkeypatch):
+    """A run whose posts are all written does not fail for the sake of the planner."""
+    refresh, tries = db.refresh_planner_statistics, []
+
+    def failing(tables):
+        tries.append(tables)
+        if len(tries) == 1:
+            raise passing_failure()
+        refresh(tables)
+
+    monkeypatch.setattr(db, "refresh_planner_statistics", failing)
+    monkeypatch.setattr(engine, "ANALYZE_FROM", 3)
+
+    assert_whole(run(path))
+    assert len(tries) == 2
+    assert ImportRun.objects.get().state == "complete"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_failure_that_does_not_pass_ends_the_run_and_says_so(path, monkeypatch):
     def failing(items, **more):
         raise passing_failure()

@@ -359,9 +359,8 @@ class _Writer:
         self._close(state, "")
 
     def _refresh_planner_statistics(self) -> None:
-        db.refresh_planner_statistics(
-            [Post, Revision, ImportedPost, PostTag, PostEntity, QueueEntry, ClaimCheck]
-        )
+        tables = [Post, Revision, ImportedPost, PostTag, PostEntity, QueueEntry, ClaimCheck]
+        runs.persistently(lambda: db.refresh_planner_statistics(tables))
         self.created_known = self.run.created
 
     def fail(self, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -61,27 +62,41 @@ def running_demo(folder: Path, *, posts: int) -> Iterator[Demo]:
         ).stdout
 
     manage("migrate", "--verbosity", "0")
-    manage("collectstatic", "--noinput", "--verbosity", "0")
+    with alone_with_static_files():
+        manage("collectstatic", "--noinput", "--verbosity", "0")
     told = manage("demo", "--posts", str(posts))
     found = re.search(r"user editor, password (\S+)", told)
     assert found is not None, told
-    server = subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("gunicorn")),
-            *("-c", "alphanode/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"),
-        ],
-        cwd=ROOT,
-        env={**environment, "WEB_CONCURRENCY": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    url = f"http://127.0.0.1:{port}"
+    with alone_with_static_files():
+        server = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("gunicorn")),
+                *("-c", "alphanode/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"),
+            ],
+            cwd=ROOT,
+            env={**environment, "WEB_CONCURRENCY": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(url, server)
+        except BaseException:
+            server.kill()
+            raise
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(url, server)
         yield Demo(url, found.group(1))
     finally:
         server.terminate()
         server.wait(timeout=20)
+
+
+@contextmanager
+def alone_with_static_files() -> Iterator[None]:
+    """Keep other demos out: all serve from one folder, and a server at its start reads it whole."""
+    with (ROOT / "manage.py").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
