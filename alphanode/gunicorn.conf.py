@@ -43,3 +43,10 @@ control_socket_disable = True
 # Errors only. Access lines hold addresses of readers and are the proxy's business.
 accesslog = None
 errorlog = "-"
+
+
+def worker_exit(server: object, worker: object) -> None:
+    """Write the page views that a worker has counted since its last turn."""
+    from posts import page_views
+
+    page_views.write()

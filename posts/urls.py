@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from posts.views import archive, article, machine, preview
+from posts.views import archive, article, machine, preview, seen
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -18,5 +18,6 @@ urlpatterns = [
     path("tags/<str:slug>/", archive.tag, name="tag"),
     path("entities/<str:type_slug>/<str:slug>/", archive.entity, name="entity"),
     path("preview/<str:token>/", preview.preview, name="preview"),
+    path("seen/<int:post_id>/", seen.seen, name="seen"),
     path("robots.txt", machine.robots_txt, name="robots"),
 ]

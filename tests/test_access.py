@@ -198,6 +198,8 @@ GET  /tags/<slug>/                                              200 200 200 200 
 GET  /entities/<type_slug>/<slug>/                              200 200 200 200 200 200 200
 GET  /preview/<token>/                                          200 200 200 200 200 200 200
 GET  /preview/<token>/ #unknown                                 404 404 404 404 404 404 404
+GET  /seen/<post_id>/                                           405 405 405 405 405 405 405
+POST /seen/<post_id>/                                           204 204 204 204 204 204 204
 GET  /robots.txt                                                200 200 200 200 200 200 200
 """
 

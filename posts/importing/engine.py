@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from posts import content, db, projection
@@ -359,7 +360,8 @@ class _Writer:
         self._close(state, "")
 
     def _refresh_planner_statistics(self) -> None:
-        tables = [Post, Revision, ImportedPost, PostTag, PostEntity, QueueEntry, ClaimCheck]
+        tables: list[type[Model]] = [Post, Revision, ImportedPost, PostTag, PostEntity]
+        tables += [QueueEntry, ClaimCheck]
         runs.persistently(lambda: db.refresh_planner_statistics(tables))
         self.created_known = self.run.created
 

@@ -11,6 +11,7 @@ from posts.models.imports import (
     ImportRun,
     ImportSource,
 )
+from posts.models.page_views import PageViews
 from posts.models.posts import Post, Revision, Slug, Statistics
 from posts.models.previews import PreviewLink
 from posts.models.queue import QueueEntry
@@ -42,6 +43,7 @@ __all__ = [
     "ImportRun",
     "ImportSource",
     "ImportedPost",
+    "PageViews",
     "Post",
     "PostEntity",
     "PostImage",

@@ -239,6 +239,7 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
         reading_minutes=post.reading_minutes,
         published_at=post.published_at,
         difficulty=post.difficulty,
+        seen_url=reverse("seen", args=[post.pk]),
         alternates=[
             ("text/markdown", reverse("article-markdown", args=[post.slug])),
             ("application/json", reverse("article-json", args=[post.slug])),

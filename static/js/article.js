@@ -1,5 +1,6 @@
-// What an article page gains with JavaScript: a copy button on code and on long identifiers, and
-// every group of the meta box open on paper in browsers whose print sheet cannot open it.
+// What an article page gains with JavaScript: a copy button on code and on long identifiers, every
+// group of the meta box open on paper in browsers whose print sheet cannot open it; and the site
+// learns that the page was read, once it has been in sight for some seconds.
 
 function copyButton(subject, textOf) {
   const button = document.createElement("button");
@@ -48,3 +49,23 @@ addEventListener("afterprint", () => {
     details.open = false;
   }
 });
+
+const SEEN_AFTER = 5000;
+const seenAddress = document.querySelector("[data-seen]")?.dataset.seen;
+let seenTimer = 0;
+
+// A page that is rendered ahead, or in a tab nobody looks at, is hidden; its time begins when shown.
+function watchSight() {
+  clearTimeout(seenTimer);
+  if (document.visibilityState === "visible") {
+    seenTimer = setTimeout(() => {
+      document.removeEventListener("visibilitychange", watchSight);
+      navigator.sendBeacon(seenAddress);
+    }, SEEN_AFTER);
+  }
+}
+
+if (seenAddress) {
+  document.addEventListener("visibilitychange", watchSight);
+  watchSight();
+}
