@@ -1,7 +1,7 @@
 """The meta box: everything a revision's documents said about it, as ordered groups of rows.
 
 In: snapshot, imported numbers, identity, links of tags and entities. Out: `Group`s of `Row`s whose
-values are texts or nested lists of texts, verbatim; templates escape them. No queries, no markup.
+values are texts or nested lists of texts, verbatim; templates escape them. No markup.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
+
 from posts import claims, content
-from posts.models import ImportedPost, Post, Statistics
+from posts.models import Entity, ImportedPost, Post, Statistics, Tag
+from posts.reflection import entity_names
 
 
 class Pair(NamedTuple):
@@ -75,19 +78,29 @@ class Links:
 
     @classmethod
     def of(cls, post: Post) -> Links:
-        """Return the links of a post fetched by `for_article()`. No queries."""
-        return cls(
-            tags={
-                content.normal_tag(row.tag.name): row.tag.get_absolute_url()
-                for row in post.post_tags.all()
-            },
-            entities={
-                (content.normal_tag(row.entity.type), content.normal_tag(row.entity.name)): (
-                    row.entity.get_absolute_url()
-                )
-                for row in post.post_entities.all()
-            },
-        )
+        """Return the links of a post fetched by `for_article()`.
+
+        No queries; one for tags and one for entities when some of its names are aliases.
+        """
+        tags = {
+            content.normal_tag(row.tag.name): row.tag.get_absolute_url()
+            for row in post.post_tags.all()
+        }
+        entities = {
+            (content.normal_tag(row.entity.type), content.normal_tag(row.entity.name)): (
+                row.entity.get_absolute_url()
+            )
+            for row in post.post_entities.all()
+        }
+        meta = post.live_revision.snapshot.meta
+        if names := {tag.name for tag in content.tag_names(meta)} - tags.keys():
+            for alias in _aliases(Tag, names):
+                tags[alias.name] = alias.merged_into.get_absolute_url()
+        if pairs := set(entity_names(meta)) - entities.keys():
+            for alias in _aliases(Entity, {name for _, name in pairs}):
+                known = (alias.type, alias.name)
+                entities.setdefault(known, alias.merged_into.get_absolute_url())
+        return cls(tags, entities)
 
     def to_tags(self, names: Iterable[str]) -> list[Link]:
         return [Link(name, self.tags.get(content.normal_tag(name), "")) for name in names]
@@ -95,6 +108,11 @@ class Links:
     def to_entity(self, entity: content.Entity) -> Link:
         known = (content.normal_tag(entity.type), content.normal_tag(entity.name))
         return Link(entity.name, self.entities.get(known, ""))
+
+
+def _aliases(model: type[Tag] | type[Entity], names: Iterable[str]) -> QuerySet[Any]:
+    aliases = model._default_manager.filter(name__in=names, merged_into__isnull=False)
+    return aliases.select_related("merged_into")
 
 
 _GROUPS = (

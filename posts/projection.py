@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils.text import slugify
 
 from posts import db
@@ -37,6 +38,8 @@ class Mirrored(NamedTuple):
 
 class Names:
     """Primary keys of tags, entities and images by name; creates the missing ones.
+
+    An alias has the key of the tag or entity that stands for it.
 
     One instance serves a run. After a rollback call `forget`: ids created in the lost
     transaction must not be used again.
@@ -80,7 +83,9 @@ class Names:
             if missing:
                 Tag.objects.bulk_create(
                     [
-                        Tag(name=name, slug=_slug(name, with_suffix=with_suffix), kind=kinds[name])
+                        Tag(
+                            name=name, slug=slug_of(name, with_suffix=with_suffix), kind=kinds[name]
+                        )
                         for name in missing
                     ],
                     ignore_conflicts=True,
@@ -99,7 +104,7 @@ class Names:
     def _read_tags(self, names: Sequence[str]) -> None:
         for chunk in db.chunked(names):
             for tag_id, name, kind in Tag.objects.filter(name__in=chunk).values_list(
-                "id", "name", "kind"
+                Coalesce("merged_into_id", "id"), "name", Coalesce("merged_into__kind", "kind")
             ):
                 self.tags[name] = (tag_id, kind)
 
@@ -113,8 +118,8 @@ class Names:
                         Entity(
                             type=kind,
                             name=name,
-                            type_slug=_slug(kind, with_suffix=False)[:60],
-                            slug=_slug(name, with_suffix=with_suffix, of=kind),
+                            type_slug=slug_of(kind, with_suffix=False)[:60],
+                            slug=slug_of(name, with_suffix=with_suffix, of=kind),
                         )
                         for kind, name in missing
                     ],
@@ -126,7 +131,7 @@ class Names:
         for chunk in db.chunked(wanted):
             names = {name for _, name in chunk}
             for entity in Entity.objects.filter(name__in=names):
-                self.entities[entity.type, entity.name] = entity.pk
+                self.entities[entity.type, entity.name] = entity.merged_into_id or entity.pk
 
     def _resolve_images(self, wanted: Sequence[str]) -> None:
         self.images.update(db.primary_keys(ImageSource, "url", wanted))
@@ -167,7 +172,7 @@ def _host(url: str) -> str:
         return ""
 
 
-def _slug(name: str, *, with_suffix: bool, of: str = "") -> str:
+def slug_of(name: str, *, with_suffix: bool, of: str = "") -> str:
     """Return a slug of a name; where the plain one is taken or empty, with a hash of `of, name`."""
     plain = slugify(name)[:80]
     if plain and not with_suffix:
@@ -246,18 +251,26 @@ def _replace(
 def _tag_rows(posts: Sequence[Mirrored], names: Names) -> list[tuple[Any, ...]]:
     origin = PostTag.Origin.IMPORTED.value
     return [
-        (post_id, names.tags[tag.name][0], origin, position, listed_at)
+        (post_id, tag_id, origin, position, listed_at)
         for post_id, reflection, listed_at in posts
-        for position, tag in enumerate(reflection.tags)
+        for tag_id, position in _first(names.tags[tag.name][0] for tag in reflection.tags)
     ]
 
 
 def _entity_rows(posts: Sequence[Mirrored], names: Names) -> list[tuple[Any, ...]]:
     return [
-        (post_id, names.entities[pair], position, listed_at)
+        (post_id, entity_id, position, listed_at)
         for post_id, reflection, listed_at in posts
-        for position, pair in enumerate(reflection.entities)
+        for entity_id, position in _first(names.entities[pair] for pair in reflection.entities)
     ]
+
+
+def _first(keys: Iterable[int]) -> Iterable[tuple[int, int]]:
+    """Return each key with its first position: two names of a post may be one tag's."""
+    found: dict[int, int] = {}
+    for position, key in enumerate(keys):
+        found.setdefault(key, position)
+    return found.items()
 
 
 def _image_rows(posts: Sequence[Mirrored], names: Names) -> list[tuple[Any, ...]]:

@@ -98,12 +98,16 @@ GET  /admin/posts/bulkaction/<object_id>/change/                in  403 200 200 
 GET  /admin/posts/bulkaction/<object_id>/                       in  302 302 302 302 302 302
 GET  /admin/posts/tag/                                          in  403 200 200 200 403 403
 GET  /admin/posts/tag/add/                                      in  403 403 403 403 403 403
+GET  /admin/posts/tag/<subject_id>/names/                       in  403 200 200 403 403 403
+POST /admin/posts/tag/<subject_id>/names/                       in  403 302 302 403 403 403
 GET  /admin/posts/tag/<object_id>/history/                      in  403 200 200 200 403 403
 GET  /admin/posts/tag/<object_id>/delete/                       in  403 403 403 403 403 403
 GET  /admin/posts/tag/<object_id>/change/                       in  403 200 200 200 403 403
 GET  /admin/posts/tag/<object_id>/                              in  302 302 302 302 302 302
 GET  /admin/posts/entity/                                       in  403 200 200 200 403 403
 GET  /admin/posts/entity/add/                                   in  403 403 403 403 403 403
+GET  /admin/posts/entity/<subject_id>/names/                    in  403 200 200 403 403 403
+POST /admin/posts/entity/<subject_id>/names/                    in  403 302 302 403 403 403
 GET  /admin/posts/entity/<object_id>/history/                   in  403 200 200 200 403 403
 GET  /admin/posts/entity/<object_id>/delete/                    in  403 403 403 403 403 403
 GET  /admin/posts/entity/<object_id>/change/                    in  403 200 200 200 403 403
@@ -302,8 +306,8 @@ class World:
             "user": self.person,
             "group": Group.objects.get(name="editor"),
         }.items():
-            if f"/{model}/<object_id>" in route:
-                values["object_id"] = one.pk
+            if f"/{model}/<" in route:
+                values |= {"object_id": one.pk, "subject_id": one.pk}
         return values
 
     def sent(self, line: Line) -> dict[str, Any]:
@@ -323,6 +327,8 @@ class World:
             "/admin/auth/group/add/": {"name": "another group"},
             "/admin/auth/group/<object_id>/change/": {"name": "another name"},
             "/admin/posts/imagesource/<object_id>/change/": {"licence": "refused"},
+            "/admin/posts/tag/<subject_id>/names/": {"action": "rename", "name": "renamed"},
+            "/admin/posts/entity/<subject_id>/names/": {"action": "rename", "name": "renamed"},
             "/admin/posts/post/": {
                 **{"action": "approve", "confirmed": "1", "_selected_action": [self.draft.pk]},
                 f"digest-{self.draft.pk}": self.draft.proposed_revision.digest,

@@ -1,7 +1,8 @@
 """Tags, entities and images: the names the archive uses, to look up and hardly ever to change.
 
-In: requests of staff. Out: bounded lists. Names and addresses come with revisions and are not
-edited here; of an image, people keep its licence and its credit.
+In: requests of staff. Out: bounded lists. Names come with revisions; what stands for what is
+decided on a page of its own, `posts.admin.naming`. Of an image, people keep its licence and its
+credit.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 
 from posts import content
-from posts.admin import lists
+from posts.admin import lists, naming
 from posts.admin.site import site
 from posts.models import Entity, ImageSource, Tag
 
@@ -33,22 +34,24 @@ class ByName:
 
 
 @admin.register(Tag, site=site)
-class TagAdmin(ByName, lists.ReadOnly):
+class TagAdmin(ByName, naming.Naming, lists.ReadOnly):
     """Tags. They are made by revisions and by editors' lists, and counted as the gate moves."""
 
-    list_display = ("name", "slug", "kind", "use_count")
-    fields = ("name", "slug", "kind", "use_count")
+    list_display = ("name", "slug", "kind", "use_count", "merged_into")
+    fields = ("name", "slug", "kind", "use_count", "merged_into")
+    list_select_related = ("merged_into",)
     list_filter = ("kind",)
     ordering = ("name",)
     sortable_by = ("name", "slug")
 
 
 @admin.register(Entity, site=site)
-class EntityAdmin(ByName, lists.ReadOnly):
+class EntityAdmin(ByName, naming.Naming, lists.ReadOnly):
     """Entities, by type and name."""
 
-    list_display = ("name", "type", "use_count")
-    fields = ("type", "name", "type_slug", "slug", "use_count")
+    list_display = ("name", "type", "use_count", "merged_into")
+    fields = ("type", "name", "type_slug", "slug", "use_count", "merged_into")
+    list_select_related = ("merged_into",)
     list_filter = (lists.FromFilter,)
     ordering = ("-pk",)
 

@@ -115,7 +115,8 @@ class TagFilter(admin.SimpleListFilter):
         match = Q(name=content.normal_tag(wanted)) | Q(slug=wanted)
         if wanted.isdecimal():
             match |= Q(pk=int(wanted))
-        return Tag.objects.filter(match).first()
+        found = Tag.objects.select_related("merged_into").filter(match).first()
+        return found and (found.merged_into or found)
 
     def has_output(self) -> bool:
         return True

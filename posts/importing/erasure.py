@@ -232,7 +232,7 @@ def remove_unused_names(
     removed = 0
     for chunk in db.chunked(sorted(tags)):
         removed += _remove(
-            Tag.objects.filter(name__in=chunk),
+            Tag.objects.filter(name__in=chunk, merged_into=None, aliases=None),
             PostTag.objects.filter(tag=OuterRef("pk")),
             "tag_id",
         )
@@ -240,7 +240,9 @@ def remove_unused_names(
         found = Entity.objects.filter(name__in={name for _, name in chunk})
         removed += _remove(
             Entity.objects.filter(
-                pk__in=[one.pk for one in found if (one.type, one.name) in entities]
+                pk__in=[one.pk for one in found if (one.type, one.name) in entities],
+                merged_into=None,
+                aliases=None,
             ),
             PostEntity.objects.filter(entity=OuterRef("pk")),
             "entity_id",

@@ -19,6 +19,14 @@ class Entity(models.Model):
     use_count = models.PositiveIntegerField(
         default=0, help_text="Listed posts with this entity, folded from CounterDelta."
     )
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        related_name="aliases",
+        null=True,
+        blank=True,
+        help_text="The entity that stands for this name too; see `posts.renaming`.",
+    )
 
     class Meta:
         verbose_name_plural = "entities"

@@ -25,6 +25,14 @@ class Tag(TagBase):
     use_count = models.PositiveIntegerField(
         default=0, help_text="Listed posts with this tag, folded from CounterDelta."
     )
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        related_name="aliases",
+        null=True,
+        blank=True,
+        help_text="The tag that stands for this name too; see `posts.renaming`.",
+    )
 
     class Meta:
         verbose_name = "tag"

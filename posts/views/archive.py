@@ -120,7 +120,9 @@ def archive(request: HttpRequest) -> HttpResponse:
 def tag(request: HttpRequest, slug: str) -> HttpResponse:
     """List posts with a tag. Queries: tag, posts, their tags, related counts, count."""
     now = timezone.now()
-    found = get_object_or_404(Tag, slug=slug)
+    found = get_object_or_404(Tag.objects.select_related("merged_into"), slug=slug)
+    if found.merged_into is not None:
+        return redirect(found.merged_into, permanent=True)
     page = page_of(
         Post.objects.indexable(now).for_card(),
         request.GET,
@@ -146,7 +148,10 @@ def tag(request: HttpRequest, slug: str) -> HttpResponse:
 def entity(request: HttpRequest, type_slug: str, slug: str) -> HttpResponse:
     """List posts about an entity. Queries: entity, posts, their tags, related counts, count."""
     now = timezone.now()
-    found = get_object_or_404(Entity, type_slug=type_slug, slug=slug)
+    entities = Entity.objects.select_related("merged_into")
+    found = get_object_or_404(entities, type_slug=type_slug, slug=slug)
+    if found.merged_into is not None:
+        return redirect(found.merged_into, permanent=True)
     page = page_of(
         Post.objects.indexable(now).for_card(),
         request.GET,

@@ -4,6 +4,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 
+from posts import renaming
+from posts.models import Tag
 from tests.builders import make_post, make_snapshot, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -18,7 +20,10 @@ def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
         make_post(state="private", snapshot=make_snapshot(body="## One\n\n```python\nx = 1\n```"))
         for _ in range(3)
     ]
-    client.force_login(make_user("reviewer"))
+    reviewer = make_user("reviewer")
+    renamed = Tag.objects.get(name="tidal services")
+    renaming.rename(renamed, "tides", by=reviewer)
+    client.force_login(reviewer)
     page = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}
     ).new_page()
@@ -48,6 +53,8 @@ def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
         "revision": reverse("admin:posts_post_revision", args=[post, 1]),
         "add": reverse("admin:posts_post_add"),
         "edit": reverse("admin:posts_post_edit", args=[post]),
+        "tag": reverse("admin:posts_tag_change", args=[renamed.pk]),
+        "names": f"{reverse('admin:posts_tag_names', args=[renamed.pk])}?into=backend",
     }.items():
         page.goto(live_server.url + address)
         check(name)
