@@ -7,20 +7,18 @@ in one transaction, set-based, each guarded by what the caller saw. Renders noth
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from posts import counters, db, history, projection, queue, seals
-from posts import gate as gates
+from posts import counters, db, history, moves, queue
 from posts.models import BulkAction, Decision, ImportedPost, Post, Revision
-from posts.reflection import LIST_COLUMNS, reflected
+from posts.moves import Move
 from posts.transitions import (
     TRANSITIONS,
     Moment,
@@ -34,10 +32,6 @@ from posts.transitions import (
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-    from django.db.models import QuerySet
-
-#: Posts changed in one transaction by a bulk action.
-CHUNK = 1_000
 
 #: Characters of a reason, as the database holds it.
 REASON_MAX = 500
@@ -70,7 +64,7 @@ def act(
     now". A post that no action fits is refused, the others go through; so is, whole, a post whose
     waiting revision this person made and would approve (`own_work`). `undo_seconds` is how long
     an approval waits before it opens the gate, also when the post is published meanwhile, by
-    default `settings.REVIEW_UNDO_SECONDS`. About 20 queries for up to `CHUNK` posts.
+    default `settings.REVIEW_UNDO_SECONDS`. About 20 queries for up to 500 posts.
 
     Raises `PermissionDenied` when the person lacks a permission, and `ReviewError` with code
     `reason_missing` when the verdict needs a reason or `reason_too_long`.
@@ -91,7 +85,7 @@ def act(
         digests, authors = _digests_and_authors(
             locked.values(), also=[decided for _, decided in last.values()]
         )
-        steps: list[_Move] = []
+        steps: list[Move] = []
         for post_id in dict.fromkeys(posts):
             try:
                 if post_id not in locked:
@@ -105,8 +99,8 @@ def act(
                 steps += taken
             except ReviewError as error:
                 outcome.refused[post_id] = error
-        moves = _whole_moves(steps)
-        _carry_out(moves, now)
+        whole = moves.whole(steps)
+        moves.carry_out(whole, now)
         _decide(steps, digests, by, reason, comment, bulk_action, now)
         history.append(
             [
@@ -121,7 +115,7 @@ def act(
             actor=by,
             now=now,
         )
-        outcome.changed = [move.post_id for move in moves]
+        outcome.changed = [move.post_id for move in whole]
         queue.refresh(outcome.changed)
     # Folding changes no number that is read, so its failure is no failure of the action.
     transaction.on_commit(lambda: _fold(now), robust=True)
@@ -131,8 +125,13 @@ def act(
 def _require(row: Transition, by: User, reason: str) -> None:
     if not by.has_perm(row.permission):
         raise PermissionDenied(f"{row.label} needs the permission {row.permission}.")
-    if row.needs_reason and not reason.strip():
-        raise ReviewError("reason_missing", f"{row.label} needs a reason the author can act on.")
+    check_reason(row.label, reason, is_needed=row.needs_reason)
+
+
+def check_reason(label: str, reason: str, *, is_needed: bool) -> None:
+    """Raise `ReviewError` `reason_missing` or `reason_too_long`; `label` is the action's."""
+    if is_needed and not reason.strip():
+        raise ReviewError("reason_missing", f"{label} needs a reason the author can act on.")
     if len(reason) > REASON_MAX:
         raise ReviewError(
             "reason_too_long",
@@ -167,12 +166,12 @@ def _steps(
     moment: Moment,
     window: dt.timedelta,
     decided: int | None,
-) -> list[_Move]:
+) -> list[Move]:
     """Return the steps of the actions that fit; raises the first refusal when none does.
 
     What follows a verdict in the same call takes effect when the verdict's undo window ends.
     """
-    steps: list[_Move] = []
+    steps: list[Move] = []
     refusal: ReviewError | None = None
     for action in actions:
         row = TRANSITIONS[action]
@@ -185,33 +184,15 @@ def _steps(
             continue
         is_verdict = row.verdict and action != "withdraw"
         target = state.proposed if is_verdict and state.proposed else decided or state.live
-        steps.append(_Move(post_id, action, state, new, target))
+        steps.append(Move(post_id, action, state, new, target))
         state = new
     if refusal is not None and not steps:
         raise refusal
     return steps
 
 
-def _whole_moves(steps: Sequence[_Move]) -> list[_Move]:
-    """Return one move a post, from before its first step to after its last."""
-    moves: dict[int, _Move] = {}
-    for step in steps:
-        first = moves.get(step.post_id, step)
-        moves[step.post_id] = replace(first, after=step.after)
-    return list(moves.values())
-
-
 def _fold(now: dt.datetime) -> None:
     counters.fold(now=now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    post_id: int
-    action: str
-    before: State
-    after: State
-    target: int
 
 
 def _refuse_stale(seen: str | None, current: str) -> None:
@@ -222,19 +203,10 @@ def _refuse_stale(seen: str | None, current: str) -> None:
         )
 
 
-#: What of a state an event keeps, before and after; enough to take a verdict back exactly.
-_POINTERS = ("live", "proposed", "approved", "waiting")
-
-
-def moved_pointers(before: State, after: State) -> dict[str, list[int | None]]:
-    """Return a post's pointers before and after, as its events keep them."""
-    return {name: [getattr(before, name), getattr(after, name)] for name in _POINTERS}
-
-
-def _event_data(move: _Move, bulk_action: BulkAction | None) -> dict[str, Any]:
+def _event_data(move: Move, bulk_action: BulkAction | None) -> dict[str, Any]:
     data: dict[str, Any] = {
         "visibility": [move.before.visibility, move.after.visibility],
-        **moved_pointers(move.before, move.after),
+        **moves.moved_pointers(move.before, move.after),
     }
     data["listed_at"] = [
         state.listed_at.isoformat() if state.listed_at else None
@@ -303,11 +275,11 @@ def _last_verdicts(locked: Mapping[int, State]) -> dict[int, tuple[State, int]]:
     found = {}
     for post_id, (_, data) in history.latest_of_kind(list(locked), kinds=verdicts).items():
         state = locked[post_id]
-        if all(data[name][1] == getattr(state, name) for name in _POINTERS):
+        if all(data[name][1] == getattr(state, name) for name in moves.POINTERS):
             listed_at = data["listed_at"][0]
             before = replace(
                 state,
-                **{name: data[name][0] for name in _POINTERS},
+                **{name: data[name][0] for name in moves.POINTERS},
                 listed_at=dt.datetime.fromisoformat(listed_at) if listed_at else None,
             )
             found[post_id] = (before, data["revision"])
@@ -315,7 +287,7 @@ def _last_verdicts(locked: Mapping[int, State]) -> dict[int, tuple[State, int]]:
 
 
 def _decide(
-    steps: Sequence[_Move],
+    steps: Sequence[Move],
     digests: Mapping[int, str],
     by: User,
     reason: str,
@@ -347,110 +319,6 @@ def _decide(
     )
 
 
-def _carry_out(moves: Sequence[_Move], now: dt.datetime) -> None:
-    """Write the new states and everything that mirrors them."""
-    moved_gate = [
-        move
-        for move in moves
-        if (move.before.listed_at, move.before.live) != (move.after.listed_at, move.after.live)
-    ]
-    gates.count([_gate(move.post_id, move.before) for move in moved_gate], -1, now)
-    _write_states(moves, now)
-    mirror({move.post_id: move.after for move in moves if move.before.live != move.after.live})
-    opened = [_gate(move.post_id, move.after) for move in moved_gate]
-    gates.copy_to_projections(opened)
-    gates.count(opened, +1, now)
-
-
-def _gate(post_id: int, state: State) -> gates.Gate:
-    return gates.Gate(post_id, state.listed_at, state.archive_at)
-
-
-def mirror(states: Mapping[int, State]) -> None:
-    """Make list columns, tags, entities and images mirror the live revisions of these posts.
-
-    One query for the revisions, seven for the projections, one for the columns.
-    """
-    if not states:
-        return
-    live = {state.live: post_id for post_id, state in states.items()}
-    reflections = {
-        live[revision.pk]: reflected(revision.snapshot)
-        for revision in Revision.objects.filter(pk__in=list(live))
-    }
-    names = projection.Names()
-    names.resolve(reflections.values())
-    projection.replace(
-        [
-            projection.Mirrored(post_id, reflection, states[post_id].listed_at)
-            for post_id, reflection in reflections.items()
-        ],
-        names,
-    )
-    db.update_rows(
-        Post,
-        "id",
-        LIST_COLUMNS,
-        [(post_id, *reflection.columns) for post_id, reflection in reflections.items()],
-    )
-
-
-#: The columns of Post that a move changes, but for the time of the change.
-_STATE_COLUMNS = {
-    "visibility": "visibility",
-    "published_at": "published_at",
-    "archive_at": "archive_at",
-    "listed_at": "listed_at",
-    "live": "live_revision_id",
-    "approved": "approved_revision_id",
-    "proposed": "proposed_revision_id",
-}
-
-
-def _write_states(moves: Sequence[_Move], now: dt.datetime) -> None:
-    """Update the posts, grouped so that equal changes share a statement.
-
-    Only what changes is written: posts of a set differ in what they keep. A pointer that moves to
-    where another one stands is written as such, so that thousands of approvals are one statement
-    although each names another revision. Pointers to revisions of the past go in by row.
-    """
-    groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
-    by_row = []
-    for move in moves:
-        changed = []
-        for name, column in _STATE_COLUMNS.items():
-            was, new = getattr(move.before, name), getattr(move.after, name)
-            if was != new:
-                changed.append((column, _pointer(move.before, new) if name in _POINTERS else new))
-        if any(isinstance(value, int) for _, value in changed):
-            row = [getattr(move.after, name) for name in _STATE_COLUMNS]
-            by_row.append((move.post_id, now, *row))
-        else:
-            groups.setdefault(tuple(changed), []).append(move.post_id)
-    for values, ids in groups.items():
-        for chunk in db.chunked(ids):
-            Post.objects.filter(pk__in=chunk).update(changed_at=now, **dict(values))
-    db.update_rows(Post, "id", ("changed_at", *_STATE_COLUMNS.values()), by_row)
-    db.update_rows(
-        ImportedPost,
-        "post_id",
-        ("waiting_revision_id",),
-        [
-            (move.post_id, move.after.waiting)
-            for move in moves
-            if move.before.waiting != move.after.waiting
-        ],
-    )
-
-
-def _pointer(was: State, new: int | None) -> Any:
-    """Return a pointer's new value, as the column that holds it already where there is one."""
-    for name in ("proposed", "live", "approved"):
-        if new is not None and new == getattr(was, name):
-            return F(_STATE_COLUMNS[name])
-    return new
-
-
 def act_on_one(
     *,
     action: str | Sequence[str],
@@ -465,55 +333,3 @@ def act_on_one(
     for error in outcome.refused.values():
         raise error
     post.refresh_from_db()
-
-
-def act_on_all(
-    *,
-    actions: Sequence[str],
-    queryset: QuerySet[Post],
-    by: User,
-    reason: str = "",
-    filters: Mapping[str, Any] | None = None,
-    undo_seconds: int | None = None,
-    on_chunk: Callable[[BulkAction, Outcome], None] = lambda bulk_action, outcome: None,
-) -> BulkAction:
-    """Carry out actions on every post of a queryset, `CHUNK` posts a transaction.
-
-    Each post gets its own decision and event, all tied to the bulk action that is returned with
-    its counts. A post that does not fit is counted as skipped; `on_chunk` gets the bulk action and
-    the outcome of each transaction, with the reasons. Safe to stop and run again: what
-    is done no longer fits. Memory does not grow with the number of posts.
-    """
-    bulk_action = BulkAction.objects.create(
-        actor=by,
-        action="+".join(actions),
-        filters=dict(filters or {}),
-        reason=reason,
-        started_at=timezone.now(),
-    )
-    last = 0
-    # A filter over tags finds a post once for each of them.
-    while ids := list(
-        dict.fromkeys(
-            queryset.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]
-        )
-    ):
-        last = ids[-1]
-        # All actions or none: approved but not published, a post would no longer be found.
-        with transaction.atomic():
-            outcome = act(
-                action=actions,
-                posts=ids,
-                by=by,
-                reason=reason,
-                undo_seconds=undo_seconds,
-                bulk_action=bulk_action,
-            )
-            bulk_action.changed += len(outcome.changed)
-            bulk_action.skipped += len(outcome.refused)
-            bulk_action.save(update_fields=["changed", "skipped"])
-        on_chunk(bulk_action, outcome)
-    bulk_action.finished_at = timezone.now()
-    bulk_action.save(update_fields=["finished_at"])
-    seals.in_passing(timezone.now())
-    return bulk_action

@@ -22,9 +22,9 @@ from posts import (
     db,
     gate,
     history,
+    moves,
     projection,
     queue,
-    review,
     slugs,
     validation,
 )
@@ -222,13 +222,13 @@ def _propose(
             live_revision=state.live, proposed_revision=state.proposed, changed_at=now
         )
         if state.live != before.live:
-            review.mirror({post.pk: state})
+            moves.mirror({post.pk: state})
         kind = "revise" if origin == Revision.Origin.EDITOR else "restore"
         data: dict[str, Any] = {"number": revision.number, "parent": head.number}
         if incoming is not None:
             kind = "merge"
             # An undo follows pointers through the events; this one moves `waiting` too.
-            data |= review.moved_pointers(before, state)
+            data |= moves.moved_pointers(before, state)
             if is_settled:
                 ImportedPost.objects.filter(post=locked).update(waiting_revision=None)
         history.append(

@@ -24,7 +24,8 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from posts import previews, review
+from posts import previews
+from posts.bulk import act_on_all
 from posts.importing import engine
 from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival
@@ -360,7 +361,7 @@ def world() -> World:
     post = import_note(
         reference="N-1", tags=["tides"], entities=[{"name": "Slack water", "type": "place"}]
     )
-    review.act_on_all(
+    act_on_all(
         actions=["approve", "publish"], queryset=Post.objects.all(), by=superuser, undo_seconds=0
     )
     post = import_note(

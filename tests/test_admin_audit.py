@@ -15,6 +15,7 @@ from django.utils import timezone
 from posts import db, history, review, seals, writing
 from posts.admin import audit_filters, audit_lines
 from posts.admin.audit_filters import WINDOW, Wanted, page_of, walked_rows
+from posts.bulk import act_on_all
 from posts.importing import erasure
 from posts.models import BulkAction, Decision, Event, ImportRun, ImportSource, Post
 from posts.pagination import Cursor
@@ -48,7 +49,7 @@ def past():
         seen=1,
         comment="New figure",
     )
-    bulk = review.act_on_all(
+    bulk = act_on_all(
         actions=["approve", "publish"],
         queryset=Post.objects.filter(pk__in=[post.pk for post in posts]),
         by=ana,

@@ -24,6 +24,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from posts import content, db, history, review, writing
+from posts.bulk import act_on_all
 from posts.importing import batch, batches, classification, engine, preparation, runs
 from posts.importing.export import canonical_lines
 from posts.importing.formats import jsonl
@@ -747,7 +748,7 @@ def test_both_databases_come_to_the_same_bytes(tmp_path):
     output.write_json_lines(articles=synthesize(11, 80, changed_percent=30), out=second)
     run(Intake([str(first)]), publish=True, batch_size=17)
     reviewer = make_user("reviewer")
-    review.act_on_all(
+    act_on_all(
         actions=["approve"],
         queryset=Post.objects.filter(imported__key__endswith="7"),
         by=reviewer,
@@ -783,7 +784,7 @@ def test_queries_of_a_batch_do_not_grow_with_its_size(case):
             if case != "new":
                 imported(*records_of(size))
             if case == "held":
-                review.act_on_all(
+                act_on_all(
                     actions=["approve"],
                     queryset=Post.objects.awaiting_review(),
                     by=make_user("reviewer"),

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from posts import merging, review, writing
+from posts.bulk import act_on_all
 from posts.held import held
 from posts.models import Decision, Post, Revision
 from posts.transitions import OWN_WORK, ReviewError
@@ -79,7 +80,7 @@ def after_taking_a_verdict_back(client, by, post):
 
 def by_a_filter(client, by, post):
     codes = []
-    review.act_on_all(
+    act_on_all(
         actions=["approve"],
         queryset=Post.objects.filter(pk=post.pk),
         by=by,

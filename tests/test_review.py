@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from posts import content, counters, db, history, review, writing
+from posts.bulk import act_on_all
 from posts.models import (
     BulkAction,
     Decision,
@@ -429,12 +430,12 @@ def test_queries_of_approving_newer_revisions_do_not_grow_either(measured, revie
 
 
 def test_bulk_action_decides_on_every_post_and_counts(reviewer, monkeypatch):
-    monkeypatch.setattr(review, "CHUNK", 3)
+    monkeypatch.setattr("posts.bulk.CHUNK", 3)
     ids = make_many(7)
     archived = make_post(state="archived")
     chunks = []
 
-    bulk_action = review.act_on_all(
+    bulk_action = act_on_all(
         actions=["approve", "publish"],
         queryset=Post.objects.filter(pk__in=[*ids, archived.pk]),
         by=reviewer,
@@ -456,10 +457,10 @@ def test_bulk_action_decides_on_every_post_and_counts(reviewer, monkeypatch):
 def test_bulk_action_run_again_changes_nothing(reviewer):
     ids = make_many(3)
     posts = Post.objects.filter(pk__in=ids)
-    review.act_on_all(actions=["approve", "publish"], queryset=posts, by=reviewer)
+    act_on_all(actions=["approve", "publish"], queryset=posts, by=reviewer)
     had = (Decision.objects.count(), Event.objects.count())
 
-    again = review.act_on_all(actions=["approve", "publish"], queryset=posts, by=reviewer)
+    again = act_on_all(actions=["approve", "publish"], queryset=posts, by=reviewer)
 
     assert (again.changed, again.skipped) == (0, 3)
     assert (Decision.objects.count(), Event.objects.count()) == had
@@ -475,10 +476,10 @@ def test_bulk_action_killed_in_a_chunk_is_completed_by_running_it_again(reviewer
 
     monkeypatch.setattr(history, "append", die)
     with pytest.raises(KeyboardInterrupt):
-        review.act_on_all(actions=["approve", "publish"], queryset=waiting, by=reviewer)
+        act_on_all(actions=["approve", "publish"], queryset=waiting, by=reviewer)
     monkeypatch.setattr(history, "append", append)
 
-    review.act_on_all(actions=["approve", "publish"], queryset=waiting, by=reviewer)
+    act_on_all(actions=["approve", "publish"], queryset=waiting, by=reviewer)
 
     assert set(Post.objects.filter(visibility="published").values_list("pk", flat=True)) == set(ids)
     assert Decision.objects.count() == 3
@@ -518,7 +519,7 @@ def test_bulk_action_over_a_filter_that_finds_a_post_twice_decides_once(reviewer
     twice = Post.objects.filter(post_tags__tag__name__in=["one", "two"])
     assert twice.count() == 2
 
-    bulk_action = review.act_on_all(actions=["approve"], queryset=twice, by=reviewer)
+    bulk_action = act_on_all(actions=["approve"], queryset=twice, by=reviewer)
 
     assert (bulk_action.changed, bulk_action.skipped) == (1, 0)
     assert Decision.objects.filter(revision__post=post).count() == 1
@@ -528,7 +529,7 @@ def test_bulk_action_without_permission_decides_nothing(editor):
     ids = make_many(2)
 
     with pytest.raises(PermissionDenied):
-        review.act_on_all(actions=["approve"], queryset=Post.objects.filter(pk__in=ids), by=editor)
+        act_on_all(actions=["approve"], queryset=Post.objects.filter(pk__in=ids), by=editor)
 
     assert not Decision.objects.exists()
     assert not BulkAction.objects.filter(changed__gt=0).exists()

@@ -231,9 +231,7 @@ def test_one_object_on_the_output_stream_with_json(ana):
 
 
 def test_more_posts_than_one_transaction_takes_are_all_decided(ana, monkeypatch):
-    from posts import review
-
-    monkeypatch.setattr(review, "CHUNK", 2)
+    monkeypatch.setattr("posts.bulk.CHUNK", 2)
     for _ in range(5):
         make_post(state="private")
 

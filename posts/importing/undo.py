@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from posts import db, queue, review
+from posts import db, moves, queue
 from posts.importing import erasure, runs
 from posts.importing.retrace import Keep, Past, Pointers, Version, judge
 from posts.models import (
@@ -437,7 +437,7 @@ def _put_back(verdicts: Sequence[Verdict], now: dt.datetime) -> None:
     db.update_rows(Post, "id", ("live_revision_id", "proposed_revision_id"), places)
     for chunk in db.chunked(list(pages)):
         Post.objects.filter(pk__in=chunk).update(changed_at=now)
-    review.mirror(pages)
+    moves.mirror(pages)
     db.update_rows(
         ImportedPost,
         "id",

@@ -17,6 +17,7 @@ from posts.models.previews import PreviewLink
 from posts.models.queue import QueueEntry
 from posts.models.review import (
     BulkAction,
+    BulkItem,
     ChainEnd,
     Decision,
     ErasedEvent,
@@ -28,6 +29,7 @@ from posts.models.tags import PostTag, Tag
 
 __all__ = [
     "BulkAction",
+    "BulkItem",
     "ChainEnd",
     "ClaimCheck",
     "Counter",

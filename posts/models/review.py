@@ -11,19 +11,91 @@ from django.db.models import F, Q
 
 
 class BulkAction(models.Model):
-    """One command over many posts: who, what, over which filter, with what result."""
+    """One command over many posts: who, what, over which filter, how far it came, its result.
+
+    The posts are frozen as `BulkItem` rows before anybody confirms. `position` is the checkpoint:
+    the last post that was decided on, written in the transaction of those decisions.
+    """
+
+    class State(models.TextChoices):
+        PREPARED = "prepared", "prepared"
+        RUNNING = "running", "running"
+        STOPPED = "stopped", "stopped"
+        FINISHED = "finished", "finished"
 
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     action = models.CharField(max_length=30)
     filters = models.JSONField(default=dict)
+    options = models.JSONField(
+        default=dict, help_text="What the action needs to know besides: undo window, tag, way back."
+    )
     reason = models.CharField(max_length=500, blank=True)
+    # An erasure is one transaction: its row is there when all of it is.
+    state = models.CharField(max_length=10, choices=State.choices, default=State.FINISHED)
+    total = models.PositiveBigIntegerField(default=0, help_text="Posts that were frozen.")
+    position = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField()
+    beat_at = models.DateTimeField(
+        null=True, blank=True, help_text="Last sign of life of whoever carries it out."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=200, blank=True, help_text="Why it stopped by itself.")
     changed = models.PositiveBigIntegerField(default=0)
     skipped = models.PositiveBigIntegerField(default=0)
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="bulk_action_state_known",
+                condition=Q(state__in=["prepared", "running", "stopped", "finished"]),
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.action} ({self.pk})"
+
+    @property
+    def done(self) -> int:
+        """How many posts were looked at so far."""
+        return self.changed + self.skipped
+
+
+class BulkItem(models.Model):
+    """One post of a bulk action, the revision that was frozen for it, and what came of it.
+
+    Neither post nor revision is a reference the database checks: an erasure takes them away, and a
+    million rows are frozen by one statement. An empty outcome was not reached yet.
+    """
+
+    pk = models.CompositePrimaryKey("bulk_action_id", "post_id")
+    bulk_action = models.ForeignKey(
+        BulkAction,
+        models.DO_NOTHING,
+        related_name="items",
+        db_constraint=False,
+        db_index=False,
+    )
+    post = models.ForeignKey(
+        "Post", models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    revision = models.ForeignKey(
+        "Revision",
+        models.DO_NOTHING,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    outcome = models.CharField(
+        max_length=20, blank=True, help_text='"changed", or the code of the refusal.'
+    )
+    note = models.CharField(max_length=200, blank=True, help_text="The refusal in words.")
+
+    #: The outcome of a post that was changed; every other one is the code of a `ReviewError`.
+    CHANGED = "changed"
+
+    def __str__(self) -> str:
+        return f"post {self.post_id} of bulk action {self.bulk_action_id}"
 
 
 class Decision(models.Model):

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from posts import review
+from posts.bulk import act_on_all
 from posts.importing import engine
 from posts.importing.intake import Intake
 from posts.importing.synthesizer import output
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             engine.run_import(Intake([str(path)]), options=engine.Options(source=SOURCE))
         newest = Post.objects.order_by("-pk").values_list("pk", flat=True)
         left = min(WAITING, number // 2)
-        review.act_on_all(
+        act_on_all(
             actions=["approve", "publish"],
             queryset=Post.objects.awaiting_review().filter(pk__lte=newest[left]),
             by=_person("demo-reviewer", "Robin", "Sample"),

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections import Counter
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from posts import review
+from posts import bulk
 from posts.content import DIFFICULTIES
-from posts.management.command_line import positive
+from posts.management.command_line import StopSignals, positive
 from posts.models import BulkAction, Decision, Post
+from posts.review import Outcome
 from posts.transitions import TRANSITIONS, ReviewError
 
 HELP = """
@@ -26,13 +27,20 @@ would do.
 
   manage.py review_posts --by ana --approve --publish --source notes
   manage.py review_posts --by ana --reject --reason "no sources" --tag gossip --yes
+  manage.py review_posts --resume 12
 
 The person named by --by needs the permission for each action. Every post gets its own decision and
 its own line of history. Several actions are done in the order of this list. An approval by this
 command has no undo window; --withdraw takes it back. What that person wrote, restored or merged is
-left for somebody else to approve, unless REVIEW_OWN_WORK is on. Safe to stop and to run again: what
-is done no longer fits.
+left for somebody else to approve, unless REVIEW_OWN_WORK is on.
+
+The posts are frozen before the first is decided on. After a signal, or when the process was killed,
+--resume goes on with the bulk action of that number where it ended, as the person who began it; no
+post is decided on twice. Exit codes: 0 done, 1 refused, 130 stopped by a signal.
 """
+
+#: Exit code after a signal, as shells have it.
+STOPPED = 130
 
 
 class Command(BaseCommand):
@@ -44,7 +52,7 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--by", required=True, metavar="USER", help="user name of the person")
+        parser.add_argument("--by", metavar="USER", help="user name of the person")
         actions = parser.add_argument_group("actions")
         for row in TRANSITIONS.values():
             actions.add_argument(
@@ -54,6 +62,8 @@ class Command(BaseCommand):
                 const=row.name,
                 help=row.label,
             )
+        actions.add_argument("--add-tag", metavar="NAME", help="Add an editorial tag")
+        actions.add_argument("--remove-tag", metavar="NAME", help="Remove an editorial tag")
         parser.add_argument("--reason", default="", help="needed to request changes or to reject")
         filters = parser.add_argument_group("filters (all must fit)")
         filters.add_argument("--source", help="name of an import source")
@@ -65,12 +75,26 @@ class Command(BaseCommand):
         filters.add_argument("--limit", type=positive, metavar="N", help="the N oldest that fit")
         filters.add_argument("--all", action="store_true", help="every post, without a filter")
         parser.add_argument("--yes", action="store_true", help="do it")
+        parser.add_argument(
+            "--resume", type=positive, metavar="N", help="go on with this bulk action, nothing else"
+        )
+        parser.add_argument("--batch-size", type=positive, metavar="N", help="posts a transaction")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = [name for name in TRANSITIONS if name in (options["actions"] or [])]
+        wanted, tag = _wanted(options)
+        if options["resume"] is not None:
+            if wanted or options["by"]:
+                raise CommandError(
+                    "--resume goes on with what was begun, by whoever began it. Leave --by and the "
+                    "actions out."
+                )
+            self._resume(options)
+            return
         if not wanted:
             raise CommandError("Say what to do, such as --approve. See --help for the actions.")
+        if not options["by"]:
+            raise CommandError("Say by --by in whose name, as a user name.")
         by = User.objects.filter(username=options["by"], is_active=True).first()
         if by is None:
             raise CommandError(
@@ -94,67 +118,103 @@ class Command(BaseCommand):
                 "--yes."
             )
             return
-        self._decide(wanted, queryset, by, filters, options)
+        begun = time.monotonic()
+        prepared = bulk.prepare(
+            actions=wanted,
+            queryset=queryset,
+            by=by,
+            filters=filters,
+            options={"undo_seconds": 0},
+        )
+        try:
+            bulk.confirm(prepared, reason=options["reason"], tag=tag)
+        except ReviewError as error:
+            bulk.forget(prepared.pk)
+            raise CommandError(str(error)) from error
+        self.stderr.write(
+            f"Bulk action {prepared.pk}: {prepared.total:,} posts frozen.", style_func=str
+        )
+        self._carry_out(prepared, begun, options)
 
-    def _decide(
-        self,
-        wanted: list[str],
-        queryset: QuerySet[Post],
-        by: User,
-        filters: dict[str, Any],
-        options: dict[str, Any],
-    ) -> None:
-        started = time.monotonic()
+    def _resume(self, options: dict[str, Any]) -> None:
+        number = options["resume"]
+        found = BulkAction.objects.filter(pk=number).first()
+        if found is None:
+            raise CommandError(f"There is no bulk action {number}. The admin lists them.")
+        if found.state == BulkAction.State.PREPARED:
+            raise CommandError(f"Bulk action {number} was not confirmed yet; do that in the admin.")
+        if not bulk.go_on(number):
+            raise CommandError(f"Bulk action {number} has ended; nothing of it is left.")
+        self._carry_out(found, time.monotonic(), options)
+
+    def _carry_out(self, begun: BulkAction, started: float, options: dict[str, Any]) -> None:
         refused: Counter[str] = Counter()
+        before = begun.changed
 
-        def tell(bulk: BulkAction, outcome: review.Outcome) -> None:
+        def tell(now: BulkAction, outcome: Outcome) -> None:
             refused.update(error.code for error in outcome.refused.values())
             self.stderr.write(
-                f"{bulk.changed:,} done, {bulk.skipped:,} did not fit", style_func=str
+                f"{now.done:,} of {now.total:,}: {now.changed:,} done, {now.skipped:,} did not fit",
+                style_func=str,
             )
 
-        try:
-            done = review.act_on_all(
-                actions=wanted,
-                queryset=queryset,
-                by=by,
-                reason=options["reason"],
-                filters=filters,
-                undo_seconds=0,
+        with StopSignals() as signals:
+            done = bulk.carry_out(
+                begun.pk,
+                size=options["batch_size"],
+                is_asked_to_stop=lambda: signals.was_asked,
                 on_chunk=tell,
             )
-        except PermissionDenied as error:
-            raise CommandError(f"{by.username} may not do this. {error}") from error
-        except ReviewError as error:
-            raise CommandError(str(error)) from error
+        if done.state == BulkAction.State.RUNNING:
+            bulk.stop(done.pk)
         seconds = time.monotonic() - started
-        rate = done.changed / max(seconds, 0.001)
+        rate = (done.changed - before) / max(seconds, 0.001)
+        own = refused["own_work"]
         if options["json"]:
             self.stdout.write(
                 json.dumps(
                     {
                         "bulk_action": done.pk,
-                        "actions": wanted,
+                        "actions": bulk.names(done),
+                        "total": done.total,
                         "changed": done.changed,
                         "skipped": done.skipped,
-                        "own_work": refused["own_work"],
+                        "own_work": own,
                         "seconds": round(seconds, 3),
                         "posts_per_second": round(rate, 1),
                     }
                 )
             )
-            return
-        own = refused["own_work"]
-        of_them = f" ({own:,} of them {by.username}'s own work)" if own else ""
-        self.stdout.write(
-            f"{' and '.join(wanted)}: {done.changed:,} posts, {done.skipped:,} did not fit"
-            f"{of_them}, {seconds:,.1f} s, {rate:,.0f} posts a second."
-        )
+        else:
+            of_them = f" ({own:,} of them {done.actor.username}'s own work)" if own else ""
+            self.stdout.write(
+                f"{' and '.join(bulk.names(done))}: {done.changed:,} posts, {done.skipped:,} did "
+                f"not fit{of_them}, {seconds:,.1f} s, {rate:,.0f} posts a second."
+            )
+        if done.problem:
+            raise CommandError(
+                f"It stopped after {done.done:,} of {done.total:,} posts. {done.problem} "
+                f"Then go on by --resume {done.pk}."
+            )
+        if done.state != BulkAction.State.FINISHED:
+            self.stderr.write(
+                f"Stopped; {done.total - done.done:,} posts are left. Go on by --resume {done.pk}."
+            )
+            sys.exit(STOPPED)
+
+
+def _wanted(options: dict[str, Any]) -> tuple[list[str], str]:
+    """Return the actions in their order, and the tag of one that needs it."""
+    wanted = [name for name in TRANSITIONS if name in (options["actions"] or [])]
+    tags = [name for name in ("add_tag", "remove_tag") if options[name] is not None]
+    if tags and len(wanted) + len(tags) > 1:
+        raise CommandError("A tag is added or removed by a command of its own.")
+    return wanted + tags, options[tags[0]] if tags else ""
 
 
 def _refuse_impossible(actions: list[str], by: User, reason: str) -> None:
     """Refuse before the first post what would be refused after some of them were changed."""
-    rows = [TRANSITIONS[name] for name in actions]
+    rows = [bulk.KINDS[name] for name in actions]
     if max(sum(bool(row.verdict) for row in rows), sum(not row.verdict for row in rows)) > 1:
         raise CommandError(
             f"Got {', '.join(actions)}; expected at most one verdict and one change of visibility."
@@ -173,7 +233,7 @@ def _refuse_impossible(actions: list[str], by: User, reason: str) -> None:
 
 def _own_work(actions: list[str], posts: QuerySet[Post], by: User) -> int:
     """Return of how many posts the revision that waits is this person's own. At most one query."""
-    needs_another = any(TRANSITIONS[name].needs_another for name in actions)
+    needs_another = any(TRANSITIONS[name].needs_another for name in actions if name in TRANSITIONS)
     if not needs_another or settings.REVIEW_OWN_WORK:
         return 0
     return posts.filter(proposed_revision__author=by).count()
@@ -182,10 +242,11 @@ def _own_work(actions: list[str], posts: QuerySet[Post], by: User) -> int:
 def _fitting(actions: list[str], filters: dict[str, Any]) -> QuerySet[Post]:
     """Return the posts that fit the filters and that the first action can concern."""
     posts: QuerySet[Post] = Post.objects.all()
-    if TRANSITIONS[actions[0]].verdict and actions[0] != "withdraw":
+    row = TRANSITIONS.get(actions[0])
+    if row is not None and row.verdict and row.name != "withdraw":
         posts = Post.objects.awaiting_review()
-    else:
-        posts = posts.filter(visibility__in=TRANSITIONS[actions[0]].visibility)
+    elif row is not None:
+        posts = posts.filter(visibility__in=row.visibility)
     for name, value in filters.items():
         if name == "source":
             posts = posts.filter(imported__source__name=value)
@@ -198,7 +259,5 @@ def _fitting(actions: list[str], filters: dict[str, Any]) -> QuerySet[Post]:
         elif name in ("difficulty", "visibility"):
             posts = posts.filter(**{name: value})
     if "limit" in filters:
-        posts = Post.objects.filter(
-            pk__in=list(posts.order_by("pk").values_list("pk", flat=True)[: filters["limit"]])
-        )
+        posts = Post.objects.filter(pk__in=posts.order_by("pk").values("pk")[: filters["limit"]])
     return posts
