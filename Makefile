@@ -33,7 +33,7 @@ demo_environment = \
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
 .PHONY: help setup demo test test-long lint e2e screenshots bench-import bench-compare \
-	bench-readers bench-broken torture-import torture-kills torture-workers torture-matrix \
+	bench-review bench-readers bench-broken torture-import torture-kills torture-workers torture-matrix \
 	torture-races torture-giants check lock
 
 help: ## list the tasks
@@ -87,6 +87,10 @@ bench-import: ## measure the import beside raw writes of the same rows (ARGS=--p
 bench-compare: ## measure comparing revisions of several sizes
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.compare_bench $(ARGS)
+
+bench-review: ## measure the queue, bulk actions and comparing at a million posts (ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.review_bench $(ARGS)
 
 bench-readers: ## measure article pages and saves while an import runs (ARGS=)
 	$(bootstrap) base

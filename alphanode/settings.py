@@ -58,6 +58,10 @@ REVIEW_UNDO_SECONDS = env.read_whole_number("REVIEW_UNDO_SECONDS", default=10, m
 # On: a reviewer may approve what they wrote, restored or merged themselves.
 REVIEW_OWN_WORK = env.read_switch("REVIEW_OWN_WORK", default=False)
 
+# On: a bulk action of an editor that takes longer than a moment is carried out by a process of its
+# own. Off, where no process may be started: by the page that shows its progress.
+BULK_PROCESS = env.read_switch("BULK_PROCESS", default=True)
+
 # How mail leaves: by default it is written to the terminal.
 email = env.read_email_url("EMAIL_URL", default="consolemail://")
 EMAIL_BACKEND = email["EMAIL_BACKEND"]

@@ -18,7 +18,6 @@ from posts.models import (
     ImportedPost,
     ImportRun,
     ImportSource,
-    Post,
     PostTag,
     QueueEntry,
     Revision,
@@ -106,17 +105,16 @@ def fill_queue() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
-            "INSERT INTO posts_queueentry (post_id, revision_id, stage, reason, source_id, run_id, "
-            "stack_id, difficulty, entered_at, risk, factors, rank) "
-            "SELECT p.id, p.proposed_revision_id, 1, 1 + p.id %% 3, i.source_id, r.run_id, t.tag_id, "
-            "p.difficulty, r.created_at, (p.id %% 11) * 90, 0, "
-            "((1000 - (p.id %% 11) * 90)::bigint << 48) + p.id "
+            "INSERT INTO posts_queueentry (post_id, revision_id, stage, reason, source_id, "
+            "run_id, stack_id, difficulty, entered_at, risk, factors, rank) "
+            "SELECT p.id, p.proposed_revision_id, 1, 1 + p.id % 3, i.source_id, r.run_id, "
+            "t.tag_id, p.difficulty, r.created_at, (p.id % 11) * 90, 0, "
+            "((1000 - (p.id % 11) * 90)::bigint << 48) + p.id "
             "FROM posts_post p JOIN posts_revision r ON r.id = p.proposed_revision_id "
             "JOIN posts_importedpost i ON i.post_id = p.id "
             "JOIN posts_posttag t ON t.post_id = p.id "
             "WHERE p.proposed_revision_id IS NOT NULL "
             "ON CONFLICT DO NOTHING"
-            .replace("%%", "%")
         )
 
 

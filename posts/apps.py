@@ -1,4 +1,4 @@
-"""The one application of the project; registers checks and watches accounts when it is ready."""
+"""The one application of the project; registers what it needs when it is ready."""
 
 from django.apps import AppConfig
 
@@ -7,6 +7,6 @@ class PostsConfig(AppConfig):
     name = "posts"
 
     def ready(self) -> None:
-        from posts import accounts, checks  # noqa: F401  (registers the system checks)
+        from posts import accounts, checks, lookups  # noqa: F401  (registers checks and lookups)
 
         accounts.watch()

@@ -8,11 +8,15 @@ of a chunk's decisions, so whoever goes on after a stop or a killed process repe
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.db.models import CharField, F, Value
@@ -196,6 +200,13 @@ def stop(bulk_id: int, *, now: dt.datetime | None = None) -> bool:
     return bool(rows.update(state=State.STOPPED, finished_at=now or timezone.now()))
 
 
+def may_stop(bulk: BulkAction, person: Any) -> bool:
+    """Say whether a person may stop this action: who began it, and who could take it themselves."""
+    return person.pk == bulk.actor_id or person.has_perms(
+        [KINDS[name].permission for name in names(bulk) if name in KINDS]
+    )
+
+
 def go_on(bulk_id: int, *, now: dt.datetime | None = None) -> bool:
     """Let a stopped action run again with what is left; False when it has ended. One query."""
     rows = BulkAction.objects.filter(pk=bulk_id, state__in=[State.STOPPED, State.RUNNING])
@@ -204,6 +215,29 @@ def go_on(bulk_id: int, *, now: dt.datetime | None = None) -> bool:
             state=State.RUNNING, beat_at=now or timezone.now(), finished_at=None, problem=""
         )
     )
+
+
+def begin_beside(bulk_id: int) -> bool:
+    """Start a process that carries a running action out and ends by itself.
+
+    False where `settings.BULK_PROCESS` is off or no process can be started. The process outlives
+    the request and its worker; whatever ends it, the action goes on from its checkpoint.
+    """
+    if not settings.BULK_PROCESS:
+        return False
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "django", "review_posts", "--resume", str(bulk_id)],
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return False
+    # Somebody has to take note of its end, or it stays in the process table.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return True
 
 
 class Step(NamedTuple):
@@ -281,11 +315,16 @@ def _step(bulk_id: int, size: int) -> Step:
             bulk.position = max(items)
             bulk.changed += len(outcome.changed)
             bulk.skipped += len(outcome.refused)
+            for error in outcome.refused.values():
+                bulk.refusals[str(error)] = bulk.refusals.get(str(error), 0) + 1
         bulk.beat_at = timezone.now()
         if len(items) < size:
             bulk.state, bulk.finished_at = State.FINISHED, bulk.beat_at
         bulk.save(
-            update_fields=["position", "changed", "skipped", "beat_at", "state", "finished_at"]
+            update_fields=[
+                *("position", "changed", "skipped", "refusals"),
+                *("beat_at", "state", "finished_at"),
+            ]
         )
     return Step(bulk, outcome)
 
@@ -322,7 +361,7 @@ def _write_outcome(bulk: BulkAction, first: int, last: int, outcome: Outcome) ->
         refused.setdefault((error.code, str(error)), []).append(post_id)
     for (code, text), ids in refused.items():
         for chunk in db.chunked(ids):
-            BulkItem.objects.filter(bulk_action=bulk.pk, post_id__in=chunk).update(
+            BulkItem.objects.filter(bulk_action=bulk.pk, post_id__among=chunk).update(
                 outcome=code, note=text[:200]
             )
 

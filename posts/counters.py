@@ -133,7 +133,7 @@ def fold(*, now: dt.datetime) -> int:
         if total:
             Counter.objects.filter(pk=LISTED).update(value=F("value") + total)
         for chunk in db.chunked([row[0] for row in rows]):
-            CounterDelta.objects.filter(pk__in=chunk)._raw_delete(CounterDelta.objects.db)
+            CounterDelta.objects.filter(pk__among=chunk)._raw_delete(CounterDelta.objects.db)
     return len(rows)
 
 
@@ -143,7 +143,7 @@ def _add(model: type[Tag] | type[Entity], amounts: dict[int, int]) -> None:
     for chunk in db.chunked(changed):
         list(
             model._default_manager.select_for_update()
-            .filter(pk__in=chunk)
+            .filter(pk__among=chunk)
             .order_by("pk")
             .values_list("pk")
         )
@@ -152,4 +152,4 @@ def _add(model: type[Tag] | type[Entity], amounts: dict[int, int]) -> None:
         of_amount.setdefault(amounts[pk], []).append(pk)
     for amount, ids in of_amount.items():
         for chunk in db.chunked(ids):
-            model._default_manager.filter(pk__in=chunk).update(use_count=F("use_count") + amount)
+            model._default_manager.filter(pk__among=chunk).update(use_count=F("use_count") + amount)

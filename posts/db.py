@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from django.core.exceptions import EmptyResultSet
 from django.db import (
     DatabaseError,
     InterfaceError,
@@ -104,13 +105,17 @@ def insert_rows(
 def insert_selected(
     model: type[models.Model], fields: Sequence[str], rows: models.QuerySet[Any, Any]
 ) -> int:
-    """Insert what a query of `fields`, in their order, finds; return how many rows. One statement.
+    """Insert what a query of `fields`, in their order, finds; return how many rows.
 
-    The rows never leave the database, so their number costs neither memory nor the way.
+    One statement, none for a query that cannot find anything. The rows never leave the database, so
+    their number costs neither memory nor the way.
     """
     quote = connection.ops.quote_name
     names = ", ".join(quote(_field(model, name).column) for name in fields)
-    statement, parameters = rows.query.sql_with_params()
+    try:
+        statement, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return 0
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {quote(model._meta.db_table)} ({names}) {statement}",

@@ -35,8 +35,8 @@ def copy_to_projections(gates: Iterable[Gate]) -> None:
         by_moment.setdefault(gate.listed_at, []).append(gate.post_id)
     for listed_at, ids in by_moment.items():
         for chunk in db.chunked(ids):
-            PostTag.objects.filter(content_object_id__in=chunk).update(listed_at=listed_at)
-            PostEntity.objects.filter(post_id__in=chunk).update(listed_at=listed_at)
+            PostTag.objects.filter(content_object_id__among=chunk).update(listed_at=listed_at)
+            PostEntity.objects.filter(post_id__among=chunk).update(listed_at=listed_at)
 
 
 def count(gates: Iterable[Gate], sign: int, now: dt.datetime) -> None:

@@ -170,7 +170,7 @@ def forget(post_ids: Sequence[int], *, actor: User | None, now: dt.datetime) -> 
     going = sorted(
         row
         for chunk in db.chunked(post_ids)
-        for row in Event.objects.filter(post_id__in=chunk).values_list("pk", "hash")
+        for row in Event.objects.filter(post_id__among=chunk).values_list("pk", "hash")
     )
     if not going:
         return
@@ -184,7 +184,7 @@ def forget(post_ids: Sequence[int], *, actor: User | None, now: dt.datetime) -> 
         [(number, hashed, logged) for number, hashed in going],
     )
     for chunk in db.chunked(post_ids):
-        ends = ChainEnd.objects.filter(subject=Subject.POST, subject_id__in=chunk)
+        ends = ChainEnd.objects.filter(subject=Subject.POST, subject_id__among=chunk)
         ends._raw_delete(ends.db)
 
 
@@ -242,7 +242,7 @@ def _ends(
         subject_id: (source, sequence, event_id, hashed)
         for chunk in db.chunked(ids)
         for subject_id, source, sequence, event_id, hashed in ChainEnd.objects.filter(
-            subject=subject, subject_id__in=chunk
+            subject=subject, subject_id__among=chunk
         ).values_list("subject_id", "source_id", "sequence", "event_id", "hash")
     }
     new = [subject_id for subject_id in ids if subject_id not in ends]
@@ -256,7 +256,7 @@ def _sources_of_posts(post_ids: list[int]) -> dict[int, int]:
     return {
         post_id: source_id
         for chunk in db.chunked(post_ids)
-        for post_id, source_id in ImportedPost.objects.filter(post_id__in=chunk).values_list(
+        for post_id, source_id in ImportedPost.objects.filter(post_id__among=chunk).values_list(
             "post_id", "source_id"
         )
         if post_id is not None
@@ -290,6 +290,8 @@ def _row(
 
 def _plain(value: Any) -> Any:
     """Return a value with whole floats as integers: a database gives 1e16 back as it likes."""
+    if value is None or isinstance(value, int | str):
+        return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -311,7 +313,7 @@ def latest_of_kind(
         post_id: (kind, data)
         for chunk in db.chunked(post_ids)
         for post_id, kind, data in Event.objects.filter(
-            post_id__in=chunk, sequence=Subquery(newest.values("sequence")[:1])
+            post_id__among=chunk, sequence=Subquery(newest.values("sequence")[:1])
         ).values_list("post_id", "kind", "data")
     }
 

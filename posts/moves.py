@@ -42,8 +42,8 @@ def whole(steps: Sequence[Move]) -> list[Move]:
     """Return one move a post, from before its first step to after its last."""
     moves: dict[int, Move] = {}
     for step in steps:
-        first = moves.get(step.post_id, step)
-        moves[step.post_id] = replace(first, after=step.after)
+        first = moves.get(step.post_id)
+        moves[step.post_id] = step if first is None else replace(first, after=step.after)
     return list(moves.values())
 
 
@@ -76,7 +76,7 @@ def mirror(states: Mapping[int, State]) -> None:
     live = {state.live: post_id for post_id, state in states.items()}
     reflections = {
         live[revision.pk]: reflected(revision.snapshot)
-        for revision in Revision.objects.filter(pk__in=list(live))
+        for revision in Revision.objects.filter(pk__among=list(live))
     }
     names = projection.Names()
     names.resolve(reflections.values())
@@ -129,7 +129,7 @@ def _write_states(moves: Sequence[Move], now: dt.datetime) -> None:
             groups.setdefault(tuple(changed), []).append(move.post_id)
     for values, ids in groups.items():
         for chunk in db.chunked(ids):
-            Post.objects.filter(pk__in=chunk).update(changed_at=now, **dict(values))
+            Post.objects.filter(pk__among=chunk).update(changed_at=now, **dict(values))
     db.update_rows(Post, "id", ("changed_at", *_STATE_COLUMNS.values()), by_row)
     db.update_rows(
         ImportedPost,

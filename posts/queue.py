@@ -61,7 +61,7 @@ def rank(points: int, post_id: int) -> int:
 def hold(post_ids: Iterable[int]) -> None:
     """Lock posts in id order, so that nobody moves them until the commit. One query per 500."""
     for chunk in db.chunked(sorted(set(post_ids))):
-        rows = Post.objects.select_for_update(no_key=True).filter(pk__in=chunk).order_by("pk")
+        rows = Post.objects.select_for_update(no_key=True).filter(pk__among=chunk).order_by("pk")
         list(rows.values_list("pk"))
 
 
@@ -75,7 +75,7 @@ def refresh(post_ids: Iterable[int]) -> int:
     for chunk in db.chunked(sorted(set(post_ids))):
         hold(chunk)
         there = {
-            row[0]: row for row in QueueEntry.objects.filter(pk__in=chunk).values_list(*COLUMNS)
+            row[0]: row for row in QueueEntry.objects.filter(pk__among=chunk).values_list(*COLUMNS)
         }
         written += _write(there, wanted(chunk))
     return written
@@ -105,7 +105,7 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
     posts: dict[int, tuple[Any, ...]] = {}
     revision_of: dict[int, int] = {}
     for pk, visibility, live, proposed, approved, *more in Post.objects.filter(
-        pk__in=post_ids
+        pk__among=post_ids
     ).values_list(
         *("pk", "visibility", "live_revision_id", "proposed_revision_id", "approved_revision_id"),
         *("difficulty", "imported__source_id", "statistics__imported_score"),
@@ -118,7 +118,7 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
         return {}
     revisions = {
         pk: values
-        for pk, *values in Revision.objects.filter(pk__in=revision_of.values()).values_list(
+        for pk, *values in Revision.objects.filter(pk__among=revision_of.values()).values_list(
             *("pk", "origin", "run_id", "author_id", "created_at", "meta__image_sources"),
             *("meta__flags", "meta__revision", "claim_check__contradicted"),
         )
@@ -175,7 +175,9 @@ def _stacks(live_ids: Sequence[int]) -> dict[int, int]:
     """
     names = {
         pk: content.normal_tag(stack[0])
-        for pk, stack in Revision.objects.filter(pk__in=live_ids).values_list("pk", "meta__stack")
+        for pk, stack in Revision.objects.filter(pk__among=live_ids).values_list(
+            "pk", "meta__stack"
+        )
         if stack
     }
     tags = dict(db.primary_keys(Tag, "name", sorted(set(names.values()))))
@@ -188,7 +190,7 @@ def _sent_back(revision_ids: Sequence[int]) -> dict[int, dt.datetime]:
         return {}
     verdicts = (Decision.Verdict.REQUEST_CHANGES, Decision.Verdict.REJECT)
     return dict(
-        Decision.objects.filter(revision_id__in=revision_ids, verdict__in=verdicts)
+        Decision.objects.filter(revision_id__among=revision_ids, verdict__in=verdicts)
         .values_list("revision_id")
         .annotate(at=Max("decided_at"))
         .order_by()

@@ -220,10 +220,10 @@ def _event_data(move: Move, bulk_action: BulkAction | None) -> dict[str, Any]:
 
 def _lock(ids: Sequence[int]) -> dict[int, State]:
     """Lock the posts in id order and return their states. Two queries."""
-    posts = list(Post.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    posts = list(Post.objects.select_for_update().filter(pk__among=ids).order_by("pk"))
     # Read under the lock: an import that was waited for may have left a revision waiting.
     waiting = dict(
-        ImportedPost.objects.filter(post_id__in=ids, waiting_revision__isnull=False).values_list(
+        ImportedPost.objects.filter(post_id__among=ids, waiting_revision__isnull=False).values_list(
             "post_id", "waiting_revision_id"
         )
     )
@@ -241,7 +241,7 @@ def _undo_ends(
         revision_id: decided_at + window
         for chunk in db.chunked(approved)
         for revision_id, decided_at in Decision.objects.filter(
-            revision_id__in=chunk,
+            revision_id__among=chunk,
             verdict=Decision.Verdict.APPROVE,
             decided_at__gt=now - window,
             decided_at__lte=now,
@@ -263,7 +263,7 @@ def _digests_and_authors(
     }
     digests, authors = {}, {}
     for chunk in db.chunked(sorted(ids.union(also))):
-        rows = Revision.objects.filter(pk__in=chunk).values_list("id", "digest", "author_id")
+        rows = Revision.objects.filter(pk__among=chunk).values_list("id", "digest", "author_id")
         for pk, digest, author in rows:
             digests[pk], authors[pk] = digest, author
     return digests, authors

@@ -65,7 +65,7 @@ def tag_posts(
         locked = {
             post.pk: post
             for chunk in db.chunked(sorted(set(post_ids)))
-            for post in Post.objects.select_for_update().filter(pk__in=chunk).order_by("pk")
+            for post in Post.objects.select_for_update().filter(pk__among=chunk).order_by("pk")
         }
         there = dict(_origins(list(locked), name))
         for post_id in dict.fromkeys(post_ids):
@@ -92,9 +92,9 @@ def tag_posts(
 
 def _origins(post_ids: Sequence[int], name: str) -> Iterator[tuple[int, str]]:
     for chunk in db.chunked(post_ids):
-        yield from PostTag.objects.filter(content_object_id__in=chunk, tag__name=name).values_list(
-            "content_object_id", "origin"
-        )
+        yield from PostTag.objects.filter(
+            content_object_id__among=chunk, tag__name=name
+        ).values_list("content_object_id", "origin")
 
 
 def _refusal(is_there: bool, origin: str | None, *, is_added: bool) -> ReviewError | None:
@@ -118,7 +118,7 @@ def _add(gates: Sequence[gate.Gate], name: str) -> int:
     last: dict[int, int] = {}
     for chunk in db.chunked([one.post_id for one in gates]):
         last |= dict(
-            PostTag.objects.filter(content_object_id__in=chunk, origin=PostTag.Origin.EDITORIAL)
+            PostTag.objects.filter(content_object_id__among=chunk, origin=PostTag.Origin.EDITORIAL)
             .values_list("content_object_id")
             .annotate(last=Max("position"))
             .order_by()
@@ -141,7 +141,7 @@ def _remove(post_ids: Sequence[int], name: str) -> int:
     tag_id: int = Tag.objects.values_list("pk", flat=True).get(name=name)
     for chunk in db.chunked(post_ids):
         rows = PostTag.objects.filter(
-            content_object_id__in=chunk, tag_id=tag_id, origin=PostTag.Origin.EDITORIAL
+            content_object_id__among=chunk, tag_id=tag_id, origin=PostTag.Origin.EDITORIAL
         )
         rows._raw_delete(rows.db)
     return tag_id

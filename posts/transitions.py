@@ -82,17 +82,17 @@ def gate(state: State, opens_at: dt.datetime) -> dt.datetime | None:
 
 def _approve(state: State, moment: Moment) -> State:
     assert state.proposed is not None  # noqa: S101  (the table admits nothing else)
-    listed_at = state.listed_at if state.proposed == state.live else None
-    return _next_proposal(
-        replace(state, live=state.proposed, approved=state.proposed, listed_at=listed_at)
+    return replace(
+        state,
+        live=state.proposed,
+        approved=state.proposed,
+        proposed=state.waiting,
+        waiting=None,
+        listed_at=state.listed_at if state.proposed == state.live else None,
     )
 
 
 def _send_back(state: State, moment: Moment) -> State:
-    return _next_proposal(state)
-
-
-def _next_proposal(state: State) -> State:
     return replace(state, proposed=state.waiting, waiting=None)
 
 
@@ -223,7 +223,8 @@ def after(action: str, state: State, moment: Moment) -> State:
     if not row.applies(state):
         raise ReviewError("not_allowed", row.refusal)
     changed = row.change(state, moment)
-    return replace(changed, listed_at=gate(changed, moment.opens_at))
+    listed_at = gate(changed, moment.opens_at)
+    return changed if listed_at == changed.listed_at else replace(changed, listed_at=listed_at)
 
 
 def refuse_own_work(row: Transition, author: int | None, by: Any) -> None:

@@ -75,6 +75,15 @@ GET  /admin/queue/<post_id>/renew/                              in  403 403 405 
 POST /admin/queue/<post_id>/renew/                              in  403 403 200 403 403 403
 GET  /admin/queue/<post_id>/ahead/                              in  403 403 405 403 403 403
 POST /admin/queue/<post_id>/ahead/                              in  403 403 200 403 403 403
+GET  /admin/bulk/prepare/                                       in  403 405 405 405 403 403
+POST /admin/bulk/prepare/                                       in  403 403 302 403 403 403
+GET  /admin/bulk/<bulk_id>/                                     in  403 200 200 200 200 403
+GET  /admin/bulk/<bulk_id>/confirm/                             in  403 403 403 403 403 403
+GET  /admin/bulk/<bulk_id>/go-on/                               in  403 403 403 403 403 403
+GET  /admin/bulk/<bulk_id>/stop/                                in  403 405 405 405 405 403
+POST /admin/bulk/<bulk_id>/stop/                                in  403 403 302 403 403 403
+GET  /admin/bulk/<bulk_id>/progress.json                        in  403 200 200 200 200 403
+GET  /admin/bulk/<bulk_id>/results.csv                          in  403 200 200 200 200 403
 GET  /admin/                                                    in  200 200 200 200 200 200
 GET  /admin/login/                                              200 302 302 302 302 302 302
 GET  /admin/logout/                                             302 405 405 405 405 405 405
@@ -179,7 +188,7 @@ GET  /admin/posts/post/<post_id>/previews/                      in  403 200 200 
 GET  /admin/posts/post/<post_id>/previews/<link_id>/revoke/     in  403 302 302 302 403 403
 POST /admin/posts/post/<post_id>/previews/<link_id>/revoke/     in  403 302 302 302 403 403
 GET  /admin/posts/post/                                         in  403 200 200 200 200 403
-POST /admin/posts/post/                                         in  403 200 302 302 200 403
+POST /admin/posts/post/                                         in  403 302 302 302 200 403
 GET  /admin/posts/post/add/                                     in  403 200 200 403 403 403
 POST /admin/posts/post/add/                                     in  403 302 302 403 403 403
 GET  /admin/posts/post/<object_id>/history/                     in  403 302 302 302 302 403
@@ -286,6 +295,7 @@ class World:
             "content_type_id": ContentType.objects.get_for_model(Post).pk,
             "object_id": self.post.pk,
             "id": self.person.pk,
+            "bulk_id": BulkAction.objects.latest("pk").pk,
         }
         if route.startswith("/admin/reset/"):
             values["uidb64"] = urlsafe_base64_encode(force_bytes(self.person.pk))
@@ -330,10 +340,8 @@ class World:
             "/admin/posts/imagesource/<object_id>/change/": {"licence": "refused"},
             "/admin/posts/tag/<subject_id>/names/": {"action": "rename", "name": "renamed"},
             "/admin/posts/entity/<subject_id>/names/": {"action": "rename", "name": "renamed"},
-            "/admin/posts/post/": {
-                **{"action": "approve", "confirmed": "1", "_selected_action": [self.draft.pk]},
-                f"digest-{self.draft.pk}": self.draft.proposed_revision.digest,
-            },
+            "/admin/bulk/prepare/": {"action": "approve", "post": [self.draft.pk]},
+            "/admin/posts/post/": {"action": "approve", "_selected_action": [self.draft.pk]},
             "/admin/posts/post/add/": form,
             "/admin/posts/post/<post_id>/act/<action>/": {
                 "digest": (

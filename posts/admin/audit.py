@@ -222,7 +222,7 @@ class BulkActionAdmin(lists.ReadOnly):
             "opts": self.opts,
             "action": action,
             "label": _label(action),
-            "filters": _filter_words(action.filters),
+            "filters": filter_words(action.filters),
             "lines": lines_of(found.ids, request.user) if found else [],
             "events_url": events_url,
             "has_further": bool(found and found.further),
@@ -238,7 +238,7 @@ def _label(action: BulkAction) -> str:
     )
 
 
-def _filter_words(filters: dict[str, Any]) -> list[tuple[str, str]]:
+def filter_words(filters: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what a bulk action was about: conditions, or posts one by one."""
     told = []
     for name, value in filters.items():

@@ -1,213 +1,99 @@
-"""One action on many posts: a page that says what will happen, then the doors of `posts.review`.
+"""Where bulk actions begin: the post list and the review queue freeze a set and lead to its page.
 
-In: the posts ticked in a list, or all that a filter matches. Out: a confirmation, then a message
-with what was changed and what was skipped. Freezes what was confirmed: nothing newer is touched.
+In: posts ticked in a list, or all that the filters of the address match. Out: a prepared bulk
+action, which `posts.admin.bulk_run` shows and asks to confirm. Decides nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.http import Http404, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
+from django.urls import reverse
 
-from posts import review
-from posts.admin import states
-from posts.admin.forms import REASON_MAX, ReasonForm
-from posts.models import BulkAction, Post, Revision
-from posts.transitions import (
-    TRANSITIONS,
-    Moment,
-    ReviewError,
-    Transition,
-    after,
-    refuse_own_work,
-    state_of,
-)
+from posts import bulk
+from posts.admin.queue import asked
+from posts.models import Post, QueueEntry
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-ACTIONS = ("approve", "request_changes", "reject", "publish", "archive")
+#: What the lists offer, in their order.
+ACTIONS = (
+    *("approve", "request_changes", "reject", "publish", "archive"),
+    *("add_tag", "remove_tag"),
+)
+#: Posts frozen by one action of a list; freezing and counting them is one request. `review_posts`
+#: takes any number.
+MOST = 100_000
 
-#: Posts of one confirmed action: what a request can do before the server's time is up. More are
-#: taken in further steps, or by `manage.py review_posts`.
-MOST = 2_000
-SAMPLE = 10
 
-
-class Plan(NamedTuple):
-    """What a confirmation shows, and what it freezes."""
-
-    posts: list[Post]
-    has_more: bool
-    newest_revision: int
-    breakdown: list[tuple[str, int]]
-    fitting: list[Post]
-    refusals: list[tuple[str, int]]
+def kinds_for(person: Any) -> list[bulk.Kind]:
+    """Return the bulk actions a person has the permission for. No query of its own."""
+    return [bulk.KINDS[name] for name in ACTIONS if person.has_perm(bulk.KINDS[name].permission)]
 
 
 def run(model_admin: Any, request: HttpRequest, queryset: Any, *, action: str) -> Any:
-    """Answer a bulk action of the list: ask first, act on the second request."""
-    row = TRANSITIONS[action]
-    if not request.user.has_perm(row.permission):
+    """Answer an action of the post list: freeze the ticked posts, or all that its address finds."""
+    if request.POST.get("select_across") == "1":
+        filters: dict[str, Any] = {"query": request.GET.dict()}
+    else:
+        filters = {"posts": _numbers(request.POST.getlist(ACTION_CHECKBOX_NAME))}
+    return _freeze(request, action, queryset, filters, request.get_full_path())
+
+
+def prepare_view(request: HttpRequest) -> HttpResponse:
+    """Answer the queue: freeze the ticked drafts, or all that its filters find."""
+    action = request.POST.get("action", "")
+    if not request.user.has_perm("posts.view_post") or not kinds_for(request.user):
         raise PermissionDenied
-    is_across = request.POST.get("select_across") == "1"
-    form = ReasonForm(request.POST if "confirmed" in request.POST else None, row=row)
-    if "confirmed" in request.POST and form.is_valid():
-        reason = form.cleaned_data["reason"]
-        if is_across:
-            _act_on_filter(model_admin, request, queryset, row, reason)
-        else:
-            _act_on_ticked(model_admin, request, row, reason)
-        return HttpResponseRedirect(request.get_full_path())
-    return _ask(model_admin, request, queryset, row, form, is_across=is_across)
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if action not in ACTIONS:
+        raise Http404("There is no such action.")
+    wanted = asked(QueryDict(request.POST.get("back", "")))
+    if request.POST.get("scope") == "all":
+        entries = QueueEntry.objects.filter(stage=wanted.filters.stage, **wanted.filters.values)
+        queryset = Post.objects.filter(pk__in=entries.values("pk"))
+        filters: dict[str, Any] = {"queue": wanted.chosen or {"tab": wanted.tab}}
+    else:
+        ids = _numbers(request.POST.getlist("post"))
+        queryset = Post.objects.filter(pk__in=ids)
+        filters = {"posts": ids}
+    return _freeze(request, action, queryset, filters, wanted.link())
 
 
-def _ask(
-    model_admin: Any,
-    request: HttpRequest,
-    queryset: Any,
-    row: Transition,
-    form: ReasonForm,
-    *,
-    is_across: bool,
+def _numbers(texts: Iterable[str]) -> list[int]:
+    return sorted(
+        {int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 18}
+    )
+
+
+def _freeze(
+    request: HttpRequest, action: str, queryset: Any, filters: dict[str, Any], back: str
 ) -> HttpResponse:
-    if is_across and "through" in request.POST:
-        queryset = _frozen(request, queryset, row)
-    plan = _plan(queryset, row, request.user)
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": f"{row.label}: {len(plan.posts):,} post{'s' if len(plan.posts) != 1 else ''}",
-        "opts": model_admin.opts,
-        "row": row,
-        "plan": plan,
-        "sample": plan.fitting[:SAMPLE],
-        "unshown": len(plan.fitting) - SAMPLE,
-        "form": form,
-        "reason_max": REASON_MAX,
-        "is_across": is_across,
-        "through": plan.posts[-1].pk if plan.posts else 0,
-        "most": MOST,
-        "seen": _digests_seen(plan.posts, row) if not is_across else {},
-        "checkbox_name": ACTION_CHECKBOX_NAME,
-        "first": plan.posts[0].pk if plan.posts else 0,
-        "list_url": request.get_full_path(),
-    }
-    return TemplateResponse(request, "admin/posts/bulk.html", context)
-
-
-def _plan(queryset: Any, row: Transition, by: Any) -> Plan:
-    """Look at the posts an action would meet, oldest first. Two queries."""
-    posts = list(queryset.order_by("pk")[: MOST + 1])
-    now = timezone.now()
-    breakdown: Counter[str] = Counter()
-    refusals: Counter[str] = Counter()
-    fitting = []
-    for post in posts[:MOST]:
-        breakdown[", ".join(tag.text for tag in states.tags_of(post, now))] += 1
-        try:
-            if post.proposed_revision is not None:
-                refuse_own_work(row, post.proposed_revision.author_id, by)
-            after(row.name, state_of(post), Moment(now, now))
-            fitting.append(post)
-        except ReviewError as error:
-            refusals[str(error)] += 1
-    newest = Revision.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    return Plan(
-        posts[:MOST],
-        len(posts) > MOST,
-        newest,
-        breakdown.most_common(),
-        fitting,
-        refusals.most_common(),
-    )
-
-
-def _digests_seen(posts: list[Post], row: Transition) -> dict[int, str]:
-    """Return, per post, the digest the action is bound to. One query."""
-    targets = {post.pk: _target(post, row) for post in posts}
-    digests = dict(Revision.objects.filter(pk__in=targets.values()).values_list("pk", "digest"))
-    return {pk: digests[target] for pk, target in targets.items()}
-
-
-def _target(post: Post, row: Transition) -> int:
-    return (row.verdict and post.proposed_revision_id) or post.live_revision_id
-
-
-def _act_on_ticked(model_admin: Any, request: HttpRequest, row: Transition, reason: str) -> None:
-    seen = {
-        int(pk): request.POST.get(f"digest-{pk}", "")
-        for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)[:MOST]
-        if pk.isdecimal()
-    }
-    started = timezone.now()
-    record = BulkAction.objects.create(
-        actor=request.user,
-        action=row.name,
-        filters={"posts": sorted(seen)},
-        reason=reason,
-        started_at=started,
-    )
-    refused: Counter[str] = Counter()
-    ids = sorted(seen)
-    for start in range(0, len(ids), review.CHUNK):
-        outcome = review.act(
-            action=row.name,
-            posts={pk: seen[pk] for pk in ids[start : start + review.CHUNK]},
+    try:
+        prepared = bulk.prepare(
+            actions=[action],
+            queryset=queryset,
             by=request.user,
-            reason=reason,
-            bulk_action=record,
+            filters=filters,
+            options={"back": back},
+            most=MOST,
         )
-        record.changed += len(outcome.changed)
-        record.skipped += len(outcome.refused)
-        refused.update(str(error) for error in outcome.refused.values())
-    record.finished_at = timezone.now()
-    record.save(update_fields=["changed", "skipped", "finished_at"])
-    _tell(model_admin, request, row, record, refused)
-
-
-def _frozen(request: HttpRequest, queryset: Any, row: Transition) -> Any:
-    """Narrow a filter to what was confirmed: the same ids, and no revision that came later."""
-    through, newest = (
-        int(value) if value.isdecimal() else 0
-        for value in (request.POST.get("through", ""), request.POST.get("newest_revision", ""))
-    )
-    frozen = queryset.filter(pk__lte=through)
-    if row.verdict:
-        frozen = frozen.filter(proposed_revision_id__lte=newest)
-    return frozen
-
-
-def _act_on_filter(
-    model_admin: Any, request: HttpRequest, queryset: Any, row: Transition, reason: str
-) -> None:
-    refused: Counter[str] = Counter()
-    record = review.act_on_all(
-        actions=[row.name],
-        queryset=_frozen(request, queryset, row),
-        by=request.user,
-        reason=reason,
-        filters={"query": request.GET.dict(), "through": request.POST.get("through", "")},
-        on_chunk=lambda _, outcome: refused.update(map(str, outcome.refused.values())),
-    )
-    _tell(model_admin, request, row, record, refused)
-
-
-def _tell(
-    model_admin: Any,
-    request: HttpRequest,
-    row: Transition,
-    record: BulkAction,
-    refused: Counter[str],
-) -> None:
-    text = f"{row.label}: {record.changed:,} changed, {record.skipped:,} skipped."
-    for reason, number in refused.most_common(3):
-        text += f" {number:,} × {reason}"
-    level = messages.SUCCESS if record.changed else messages.WARNING
-    model_admin.message_user(request, text, level)
+    except bulk.TooManyError:
+        messages.error(
+            request,
+            f"More than {MOST:,} posts match. Narrow the filters down, or ask a developer for "
+            "review_posts, which takes any number. Nothing has happened.",
+        )
+        return HttpResponseRedirect(back)
+    if not prepared.total:
+        bulk.forget(prepared.pk)
+        messages.warning(request, "No post was chosen: tick some, or choose all that fit.")
+        return HttpResponseRedirect(back)
+    return HttpResponseRedirect(reverse("admin:bulk", args=[prepared.pk]))

@@ -28,7 +28,6 @@ from posts.admin.site import site
 from posts.admin.writing import WritingPages
 from posts.models import ImportedPost, Post, PostTag, Slug, Tag
 from posts.querysets import indexable
-from posts.transitions import TRANSITIONS
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -294,9 +293,8 @@ class PostAdmin(ReviewPages, ComparePages, WritingPages, PreviewPages, lists.Bou
         if IS_POPUP_VAR in request.GET:
             return {}
         return {
-            name: (partial(bulk.run, action=name), name, TRANSITIONS[name].label)
-            for name in bulk.ACTIONS
-            if request.user.has_perm(TRANSITIONS[name].permission)
+            kind.name: (partial(bulk.run, action=kind.name), kind.name, kind.label)
+            for kind in bulk.kinds_for(request.user)
         }
 
     def get_urls(self) -> list[Any]:

@@ -138,6 +138,7 @@ class Tab(NamedTuple):
 
 def queue_view(request: HttpRequest) -> HttpResponse:
     """Show one page of the queue. About ten queries, whatever its size."""
+    from posts.admin.bulk import kinds_for
     from posts.admin.site import site
 
     if not request.user.has_perm("posts.view_post"):
@@ -186,6 +187,7 @@ def queue_view(request: HttpRequest) -> HttpResponse:
         "may_review": is_reviewer,
         "next_url": wanted.link("admin:queue_next"),
         "open_now": leases.held_by(request.user, now) if is_reviewer else [],
+        "bulk_kinds": kinds_for(request.user),
         "skipped": len(request.session.get("queue_skipped", ())),
         "is_unbuilt": not any(counts.values()) and Post.objects.awaiting_review().exists(),
         "toast": toast_of(request, now),

@@ -34,13 +34,17 @@ class AlphanodeAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[Any]:
+        from posts.admin import bulk_run
         from posts.admin.queue_pages import pages
 
         address = "r/<path:content_type_id>/<path:object_id>/"
         view = self.admin_view(self.view_on_site)
         return [
             path(address, view, name="view_on_site"),
-            *(path(at, self.admin_view(page), name=name) for at, page, name in pages),
+            *(
+                path(at, self.admin_view(page), name=name)
+                for at, page, name in (*pages, *bulk_run.pages)
+            ),
             *super().get_urls(),
         ]
 

@@ -205,14 +205,14 @@ def csv_lines(rejects: Iterable[ImportReject]) -> Iterator[str]:
     text.write("\ufeff")
     writer.writerow(CSV_COLUMNS)
     for reject in rejects:
-        writer.writerow([_cell(value) for value in reject_line(reject, reject.run_id).values()])
+        writer.writerow([cell(value) for value in reject_line(reject, reject.run_id).values()])
         yield text.getvalue()
         text.seek(0)
         text.truncate()
     yield text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Return a value as a cell that a spreadsheet shows and does not compute."""
     if isinstance(value, bool):
         return "yes" if value else "no"

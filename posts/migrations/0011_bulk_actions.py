@@ -64,6 +64,13 @@ class Migration(migrations.Migration):
                 blank=True, help_text="Why it stopped by itself.", max_length=200
             ),
         ),
+        migrations.AddField(
+            model_name="bulkaction",
+            name="refusals",
+            field=models.JSONField(
+                default=dict, help_text="Reason -> number of posts skipped by it."
+            ),
+        ),
         migrations.RunPython(mark_stopped, migrations.RunPython.noop),
         migrations.AddConstraint(
             model_name="bulkaction",

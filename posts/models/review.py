@@ -42,6 +42,7 @@ class BulkAction(models.Model):
     problem = models.CharField(max_length=200, blank=True, help_text="Why it stopped by itself.")
     changed = models.PositiveBigIntegerField(default=0)
     skipped = models.PositiveBigIntegerField(default=0)
+    refusals = models.JSONField(default=dict, help_text="Reason -> number of posts skipped by it.")
 
     class Meta:
         constraints = [

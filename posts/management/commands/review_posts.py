@@ -94,7 +94,7 @@ class Command(BaseCommand):
         if not wanted:
             raise CommandError("Say what to do, such as --approve. See --help for the actions.")
         if not options["by"]:
-            raise CommandError("Say by --by in whose name, as a user name.")
+            raise CommandError("Say by --by in whose name, as a user name.", returncode=2)
         by = User.objects.filter(username=options["by"], is_active=True).first()
         if by is None:
             raise CommandError(
