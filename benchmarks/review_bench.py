@@ -192,7 +192,7 @@ def lines_of(found: dict[str, Any]) -> list[Line]:
         Line(
             f"{archive['changed']:,} posts by review_posts, s",
             archive["seconds"],
-            ARCHIVE_SECONDS * archive["changed"] / ARCHIVE_POSTS,
+            max(BULK_SECONDS, ARCHIVE_SECONDS * archive["changed"] / ARCHIVE_POSTS),
         ),
     ]
     for name, one in (("bulk", action), ("killed", found["killed"]), ("archive", archive)):

@@ -207,11 +207,14 @@ def may_stop(bulk: BulkAction, person: Any) -> bool:
     )
 
 
-def go_on(bulk_id: int, *, now: dt.datetime | None = None) -> bool:
-    """Let a stopped action run again with what is left; False when it has ended. One query."""
-    rows = BulkAction.objects.filter(pk=bulk_id, state__in=[State.STOPPED, State.RUNNING])
+def go_on(bulk_id: int, *, is_stopped_too: bool = True, now: dt.datetime | None = None) -> bool:
+    """Let an action run again with what is left; False when it has ended. One query.
+
+    One that somebody stopped only with `is_stopped_too`.
+    """
+    states = [State.RUNNING, *([State.STOPPED] * is_stopped_too)]
     return bool(
-        rows.update(
+        BulkAction.objects.filter(pk=bulk_id, state__in=states).update(
             state=State.RUNNING, beat_at=now or timezone.now(), finished_at=None, problem=""
         )
     )
@@ -225,9 +228,10 @@ def begin_beside(bulk_id: int) -> bool:
     """
     if not settings.BULK_PROCESS:
         return False
+    command = ["review_posts", "--resume", str(bulk_id), "--if-running"]
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "django", "review_posts", "--resume", str(bulk_id)],
+            [sys.executable, "-m", "django", *command],
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

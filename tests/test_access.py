@@ -340,7 +340,7 @@ class World:
             "/admin/posts/imagesource/<object_id>/change/": {"licence": "refused"},
             "/admin/posts/tag/<subject_id>/names/": {"action": "rename", "name": "renamed"},
             "/admin/posts/entity/<subject_id>/names/": {"action": "rename", "name": "renamed"},
-            "/admin/bulk/prepare/": {"action": "approve", "post": [self.draft.pk]},
+            "/admin/bulk/prepare/": {"action": "approve", "_selected_action": [self.draft.pk]},
             "/admin/posts/post/": {"action": "approve", "_selected_action": [self.draft.pk]},
             "/admin/posts/post/add/": form,
             "/admin/posts/post/<post_id>/act/<action>/": {

@@ -171,11 +171,15 @@ def test_queue_freezes_what_its_filters_find(client, reviewer):
 def test_queue_freezes_what_is_ticked(client, reviewer):
     posts = drafts(3)
     queue = client.get(reverse("admin:queue")).content.decode()
-    assert all(f'name="post" value="{post.pk}"' in queue for post in posts)
+    assert all(f'name="_selected_action" value="{post.pk}"' in queue for post in posts)
 
     client.post(
         reverse("admin:bulk_prepare"),
-        {"action": "approve", "scope": "ticked", "post": [posts[0].pk, posts[2].pk, "x", "9" * 30]},
+        {
+            "action": "approve",
+            "scope": "ticked",
+            "_selected_action": [posts[0].pk, posts[2].pk, "x", "9" * 30],
+        },
     )
 
     items = BulkItem.objects.values_list("post_id", flat=True)
@@ -292,7 +296,9 @@ def test_person_without_the_permission_prepares_nothing(client):
     client.force_login(make_user("editor"))
     post = make_post(state="private")
 
-    answer = client.post(reverse("admin:bulk_prepare"), {"action": "approve", "post": [post.pk]})
+    answer = client.post(
+        reverse("admin:bulk_prepare"), {"action": "approve", "_selected_action": [post.pk]}
+    )
 
     assert answer.status_code == 403
     assert not BulkAction.objects.exists()
@@ -335,6 +341,23 @@ def test_long_action_is_left_to_a_process(client, reviewer, monkeypatch):
     action = BulkAction.objects.get()
     assert begun == [action.pk]
     assert (action.state, action.done) == ("running", 2)
+
+
+def test_very_long_action_has_its_process_from_the_beginning(client, reviewer, monkeypatch):
+    done_at_the_beginning = []
+
+    def begin(bulk_id):
+        done_at_the_beginning.append(BulkAction.objects.get(pk=bulk_id).done)
+        return True
+
+    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr(bulk_run, "LONG", 4)
+    monkeypatch.setattr(bulk_run, "REQUEST_SECONDS", 0)
+    monkeypatch.setattr(bulk, "begin_beside", begin)
+
+    confirmed(client, confirmation(client, drafts(5), "approve"))
+
+    assert done_at_the_beginning == [0]
 
 
 def test_progress_is_told_with_and_without_a_script(client, interrupted, settings):

@@ -233,6 +233,28 @@ def test_command_says_that_nothing_is_left(reviewer):
         call_command("review_posts", "--resume", str(action.pk))
 
 
+@pytest.mark.parametrize("state", ["stopped", "finished"])
+def test_process_of_a_page_does_not_undo_a_stop(reviewer, capsys, state):
+    drafts(2)
+    action = begun(reviewer)
+    BulkAction.objects.update(state=state)
+
+    call_command("review_posts", "--resume", str(action.pk), "--if-running")
+
+    action.refresh_from_db()
+    assert (action.state, action.done) == (state, 0)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_process_of_a_page_carries_out_what_runs(reviewer):
+    drafts(2)
+    action = begun(reviewer)
+
+    call_command("review_posts", "--resume", str(action.pk), "--if-running")
+
+    assert_each_was_decided_once(action.pk, 2)
+
+
 def test_command_adds_and_removes_a_tag(reviewer, capsys):
     post = make_post(state="private")
     by = ["review_posts", "--by", reviewer.username, "--all", "--yes"]

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 
 State = BulkAction.State
 
-#: Seconds a request carries an action out before it leaves the rest to a process.
-REQUEST_SECONDS = 2.0
+#: Seconds a request carries an action out before it leaves the rest to a process, and posts from
+#: which the process is begun at once, so that it has started by then.
+REQUEST_SECONDS, LONG = 2.0, 5_000
 PAGE = 50
 #: Rows looked at for one page of results of one kind, and rows of a download read at once.
 WINDOW, STEP = 20_000, 2_000
@@ -143,18 +144,19 @@ def confirm_view(request: HttpRequest, action: BulkAction) -> HttpResponse:
             return _confirm_page(request, action, form)
         try:
             if bulk.confirm(action, **form.cleaned_data):
-                _carry_on(action.pk)
+                _carry_on(action)
         except ReviewError as error:
             form.add_error("tag" if error.code == "bad_tag" else "reason", str(error))
             return _confirm_page(request, action, form)
     return HttpResponseRedirect(_address(action))
 
 
-def _carry_on(bulk_id: int) -> None:
-    """Work for a moment, then leave the rest to a process of its own."""
-    action = bulk.carry_out(bulk_id, seconds=REQUEST_SECONDS)
-    if action.state == State.RUNNING:
-        bulk.begin_beside(bulk_id)
+def _carry_on(action: BulkAction) -> None:
+    """Work for a moment, and leave the rest to a process of its own."""
+    is_left_to_it = action.total - action.done > LONG and bulk.begin_beside(action.pk)
+    now = bulk.carry_out(action.pk, seconds=REQUEST_SECONDS)
+    if now.state == State.RUNNING and not is_left_to_it:
+        bulk.begin_beside(action.pk)
 
 
 # --- Meanwhile --------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ def go_on_view(request: HttpRequest, action: BulkAction) -> HttpResponse:
     if action.state == State.PREPARED or not bulk.go_on(action.pk):
         messages.info(request, "Nothing is left of this action.")
     else:
-        _carry_on(action.pk)
+        _carry_on(action)
     return HttpResponseRedirect(_address(action))
 
 

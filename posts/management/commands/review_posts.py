@@ -78,6 +78,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--resume", type=positive, metavar="N", help="go on with this bulk action, nothing else"
         )
+        parser.add_argument(
+            "--if-running",
+            action="store_true",
+            help="with --resume: nothing when somebody stopped it or it has ended",
+        )
         parser.add_argument("--batch-size", type=positive, metavar="N", help="posts a transaction")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -143,7 +148,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no bulk action {number}. The admin lists them.")
         if found.state == BulkAction.State.PREPARED:
             raise CommandError(f"Bulk action {number} was not confirmed yet; do that in the admin.")
-        if not bulk.go_on(number):
+        if not bulk.go_on(number, is_stopped_too=not options["if_running"]):
+            if options["if_running"]:
+                return
             raise CommandError(f"Bulk action {number} has ended; nothing of it is left.")
         self._carry_out(found, time.monotonic(), options)
 
