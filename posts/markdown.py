@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
-from typing import cast
+from typing import NamedTuple, cast
 
 import nh3
 from django.core.cache import cache
@@ -459,6 +459,39 @@ def rendered(digest: str, body: str, *, images: Sequence[Picture], policy: Image
         return made
     html, headings, text = found
     return Rendered(mark_safe(html), tuple(Heading(*heading) for heading in headings), text)  # noqa: S308
+
+
+class Reference(NamedTuple):
+    """A link, an image or a heading of a body: its target (or level), its words, its line."""
+
+    kind: str
+    target: str
+    text: str
+    line: int
+
+
+def references(body: str) -> Iterator[Reference]:
+    """Yield the links, images and headings of a body in order, with 1-based lines.
+
+    What the parser takes for text, such as a link with a scheme that is refused, is none.
+    """
+    for token_before, token in _pairs(_parsed(body)):
+        if token.type != "inline":
+            continue
+        line = token.map[0] + 1 if token.map else 0
+        children = token.children or []
+        if token_before.type == "heading_open":
+            yield Reference("heading", token_before.tag[1:], _text_of(children).strip(), line)
+        for number, child in enumerate(children):
+            if child.type == "image":
+                target = str(child.attrs.get("src", ""))
+                yield Reference("image", target, _text_of(child.children).strip(), line)
+            elif child.type == "link_open":
+                end = next(
+                    n for n in range(number, len(children)) if children[n].type == "link_close"
+                )
+                words = _text_of(children[number:end]).strip()
+                yield Reference("link", str(child.attrs.get("href", "")), words, line)
 
 
 _MARKDOWN_IMAGE = re.compile(r"\]\(\s*<?image:(\d{1,6})>?")

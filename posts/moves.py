@@ -49,17 +49,18 @@ def whole(steps: Sequence[Move]) -> list[Move]:
 
 def carry_out(moves: Sequence[Move], now: dt.datetime) -> None:
     """Write the new states and everything that mirrors them."""
-    moved_gate = [
-        move
-        for move in moves
-        if (move.before.listed_at, move.before.live) != (move.after.listed_at, move.after.live)
-    ]
+    moved_gate = [move for move in moves if _gate_of(move.before) != _gate_of(move.after)]
     gates.count([_gate(move.post_id, move.before) for move in moved_gate], -1, now)
     _write_states(moves, now)
     mirror({move.post_id: move.after for move in moves if move.before.live != move.after.live})
     opened = [_gate(move.post_id, move.after) for move in moved_gate]
     gates.copy_to_projections(opened)
     gates.count(opened, +1, now)
+
+
+def _gate_of(state: State) -> tuple[Any, ...]:
+    """Return what the gate and its copies follow from."""
+    return state.listed_at, state.archive_at, state.live
 
 
 def _gate(post_id: int, state: State) -> gates.Gate:

@@ -47,6 +47,14 @@ class PostQuerySet(models.QuerySet[Any]):
         """Posts that lists, feeds, search, similar posts and robots may show: the gate."""
         return self.filter(indexable(now))
 
+    def planned(self, now: dt.datetime) -> Self:
+        """Posts whose publication is planned for a time that has not come."""
+        return self.filter(visibility="published", published_at__gt=now)
+
+    def ending(self, now: dt.datetime) -> Self:
+        """Posts that will be archived at a time that has not come."""
+        return self.filter(archive_at__gt=now)
+
     def awaiting_review(self) -> Self:
         """Posts with a revision that waits for a verdict: the queue. Archived ones are done."""
         return self.filter(proposed_revision__isnull=False).exclude(visibility="archived")

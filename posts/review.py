@@ -53,6 +53,8 @@ def act(
     reason: str = "",
     comment: str = "",
     publish_at: dt.datetime | None = None,
+    archive_at: dt.datetime | None = None,
+    chosen: Revision | None = None,
     undo_seconds: int | None = None,
     bulk_action: BulkAction | None = None,
     now: dt.datetime | None = None,
@@ -64,7 +66,10 @@ def act(
     now". A post that no action fits is refused, the others go through; so is, whole, a post whose
     waiting revision this person made and would approve (`own_work`). `undo_seconds` is how long
     an approval waits before it opens the gate, also when the post is published meanwhile, by
-    default `settings.REVIEW_UNDO_SECONDS`. About 20 queries for up to 500 posts.
+    default `settings.REVIEW_UNDO_SECONDS`. `publish_at` and `archive_at` are the times of
+    "schedule". "approve" with a `chosen` revision of one post makes that one live and lets what
+    waits wait on; the digest seen is then that of the live revision it replaces. About 20 queries
+    for up to 500 posts.
 
     Raises `PermissionDenied` when the person lacks a permission, and `ReviewError` with code
     `reason_missing` when the verdict needs a reason or `reason_too_long`.
@@ -80,10 +85,12 @@ def act(
     outcome = Outcome([], {})
     with transaction.atomic():
         locked = _lock(list(posts))
-        undo_ends = _undo_ends(locked.values(), now, window) if "publish" in actions else {}
+        is_planning = not {"publish", "schedule"}.isdisjoint(actions)
+        undo_ends = _undo_ends(locked.values(), now, window) if is_planning else {}
         last = _last_verdicts(locked) if "withdraw" in actions else {}
         digests, authors = _digests_and_authors(
-            locked.values(), also=[decided for _, decided in last.values()]
+            locked.values(),
+            also=[decided for _, decided in last.values()] + ([chosen.pk] if chosen else []),
         )
         steps: list[Move] = []
         for post_id in dict.fromkeys(posts):
@@ -92,10 +99,18 @@ def act(
                     raise ReviewError("gone", "This post no longer exists.")
                 found = locked[post_id]
                 before, decided = last.get(post_id, (None, None))
-                moment = Moment(now, undo_ends.get(found.approved, now), publish_at, before)
-                _refuse_own_work(actions, found, before, authors, by)
+                moment = Moment(
+                    now,
+                    undo_ends.get(found.approved, now),
+                    publish_at,
+                    before,
+                    archive_at,
+                    _chosen_of(chosen, post_id),
+                )
+                _refuse_own_work(actions, found, moment, authors, by)
                 taken = _steps(actions, post_id, found, moment, window, decided)
-                _refuse_stale(seen.get(post_id), digests[taken[0].target])
+                shown = found.live if chosen is not None else taken[0].target
+                _refuse_stale(seen.get(post_id), digests[shown])
                 steps += taken
             except ReviewError as error:
                 outcome.refused[post_id] = error
@@ -139,10 +154,18 @@ def check_reason(label: str, reason: str, *, is_needed: bool) -> None:
         )
 
 
+def _chosen_of(chosen: Revision | None, post_id: int) -> int | None:
+    if chosen is not None and chosen.post_id != post_id:
+        raise ReviewError(
+            "not_allowed", "This revision belongs to another post. Choose one of this post."
+        )
+    return chosen.pk if chosen is not None else None
+
+
 def _refuse_own_work(
     actions: Sequence[str],
     found: State,
-    before: State | None,
+    moment: Moment,
     authors: Mapping[int, int | None],
     by: User,
 ) -> None:
@@ -150,9 +173,9 @@ def _refuse_own_work(
 
     Looks at what waits now and at what would wait again after a withdrawal.
     """
-    waiting = [found.proposed]
+    waiting = [found.proposed if moment.chosen is None else moment.chosen]
     if "withdraw" in actions:
-        waiting.append(before.proposed if before is not None else found.live)
+        waiting.append(moment.before.proposed if moment.before is not None else found.live)
     for name in actions:
         for revision in waiting:
             if revision is not None:
@@ -183,7 +206,8 @@ def _steps(
             refusal = refusal or error
             continue
         is_verdict = row.verdict and action != "withdraw"
-        target = state.proposed if is_verdict and state.proposed else decided or state.live
+        waiting = moment.chosen or state.proposed
+        target = waiting if is_verdict and waiting else decided or state.live
         steps.append(Move(post_id, action, state, new, target))
         state = new
     if refusal is not None and not steps:
@@ -212,6 +236,10 @@ def _event_data(move: Move, bulk_action: BulkAction | None) -> dict[str, Any]:
         state.listed_at.isoformat() if state.listed_at else None
         for state in (move.before, move.after)
     ]
+    for name in ("published_at", "archive_at"):
+        was, new = getattr(move.before, name), getattr(move.after, name)
+        if was != new:
+            data[name] = [at.isoformat() if at is not None else None for at in (was, new)]
     data["revision"] = move.target
     if bulk_action is not None:
         data["bulk_action"] = bulk_action.pk

@@ -50,6 +50,8 @@ class Moment:
     opens_at: dt.datetime
     publish_at: dt.datetime | None = None
     before: State | None = None
+    archive_at: dt.datetime | None = None
+    chosen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Transition:
     verdict: str = ""
     needs_reason: bool = False
     needs_another: bool = False
+    needs_times: bool = False
     refusal: str = ""
     applies: Callable[[State], bool] = lambda state: True
 
@@ -81,6 +84,8 @@ def gate(state: State, opens_at: dt.datetime) -> dt.datetime | None:
 
 
 def _approve(state: State, moment: Moment) -> State:
+    if moment.chosen is not None and moment.chosen != state.proposed:
+        return _choose(state, moment.chosen)
     assert state.proposed is not None  # noqa: S101  (the table admits nothing else)
     return replace(
         state,
@@ -90,6 +95,14 @@ def _approve(state: State, moment: Moment) -> State:
         waiting=None,
         listed_at=state.listed_at if state.proposed == state.live else None,
     )
+
+
+def _choose(state: State, chosen: int) -> State:
+    """Approve a revision that is not the one waiting, which goes on waiting."""
+    if chosen == state.live == state.approved:
+        raise ReviewError("not_allowed", "This revision is live and approved already.")
+    listed_at = state.listed_at if chosen == state.live else None
+    return replace(state, live=chosen, approved=chosen, listed_at=listed_at)
 
 
 def _send_back(state: State, moment: Moment) -> State:
@@ -103,21 +116,93 @@ def _withdraw(state: State, moment: Moment) -> State:
     closed, and what waits goes on waiting.
     """
     if moment.before is not None:
-        return replace(moment.before, visibility=state.visibility, published_at=state.published_at)
+        before = replace(
+            moment.before, visibility=state.visibility, published_at=state.published_at
+        )
+        # Publication may have been planned anew since, and earlier.
+        latest = max(state.published_at or moment.opens_at, moment.opens_at)
+        is_outdated = before.listed_at is not None and before.listed_at > latest
+        return replace(before, listed_at=None) if is_outdated else before
     if state.approved is None or state.approved != state.live:
         raise ReviewError("not_allowed", "There is no decision to withdraw.")
     return replace(state, approved=None, proposed=state.proposed or state.live, listed_at=None)
 
 
 def _publish(state: State, moment: Moment) -> State:
+    _refuse_past("publication", moment.publish_at, moment.now)
     earlier = state.published_at
     kept = earlier if earlier is not None and earlier <= moment.now else moment.now
     return replace(state, visibility=PUBLISHED, published_at=moment.publish_at or kept)
 
 
+def _refuse_past(what: str, at: dt.datetime | None, now: dt.datetime) -> None:
+    if at is not None and at <= now:
+        raise ReviewError(
+            "past_time",
+            f"The time of {what}, {shown_time(at)}, has passed; it is {shown_time(now)}. Choose a "
+            "later one.",
+        )
+
+
+def _schedule(state: State, moment: Moment) -> State:
+    """Set both times: of publication, where readers cannot see the post yet, and of archiving.
+
+    Without `archive_at` the post is never archived by itself, also one that was.
+    """
+    publish_at, archive_at = moment.publish_at, moment.archive_at
+    _refuse_past("publication", publish_at, moment.now)
+    _refuse_past("archiving", archive_at, moment.now)
+    is_out = (
+        state.visibility == PUBLISHED
+        and state.published_at is not None
+        and state.published_at <= moment.now
+    )
+    if is_out and publish_at is not None:
+        raise ReviewError(
+            "not_allowed",
+            f"The post is published since {shown_time(state.published_at)}. Take it back to "
+            "private first to publish it later.",
+        )
+    if not is_out and publish_at is None:
+        raise ReviewError("time_missing", "Say when the post is to be published.")
+    if publish_at is not None and archive_at is not None and archive_at <= publish_at:
+        raise ReviewError(
+            "archived_before_published",
+            f"The post would be archived at {shown_time(archive_at)}, before readers see it at "
+            f"{shown_time(publish_at)}. Choose a later time of archiving, or none.",
+        )
+    if is_out:
+        planned = replace(state, archive_at=archive_at)
+    else:
+        planned = replace(
+            state,
+            visibility=PUBLISHED,
+            published_at=publish_at,
+            archive_at=archive_at,
+            listed_at=None,
+        )
+    if planned == replace(state, listed_at=planned.listed_at):
+        raise ReviewError("not_allowed", "These are the times there are already.")
+    return planned
+
+
+def shown_time(at: dt.datetime | None) -> str:
+    """Return a time as editors read it, with its zone."""
+    return f"{at.astimezone(dt.UTC):%-d %b %Y %H:%M} UTC" if at is not None else ""
+
+
 def _into(visibility: str) -> Callable[[State, Moment], State]:
+    """Return a change into a visibility without times: what was planned is off."""
+
     def change(state: State, moment: Moment) -> State:
-        return replace(state, visibility=visibility)
+        # A publication that never came is none: nobody is to be told of a page nobody saw.
+        is_planned = state.published_at is not None and state.published_at > moment.now
+        return replace(
+            state,
+            visibility=visibility,
+            published_at=None if is_planned else state.published_at,
+            archive_at=None,
+        )
 
     return change
 
@@ -185,6 +270,14 @@ TRANSITIONS: dict[str, Transition] = {
             change=_publish,
         ),
         Transition(
+            name="schedule",
+            label="Schedule",
+            permission="posts.publish_post",
+            visibility=frozenset({PRIVATE, PUBLISHED}),
+            change=_schedule,
+            needs_times=True,
+        ),
+        Transition(
             name="unpublish",
             label="Take back to private",
             permission="posts.publish_post",
@@ -220,7 +313,7 @@ def after(action: str, state: State, moment: Moment) -> State:
         raise ReviewError(
             "not_allowed", f"{row.label} needs a {allowed} post; this one is {state.visibility}."
         )
-    if not row.applies(state):
+    if not row.applies(state) and moment.chosen is None:
         raise ReviewError("not_allowed", row.refusal)
     changed = row.change(state, moment)
     listed_at = gate(changed, moment.opens_at)
@@ -240,11 +333,12 @@ def refuse_own_work(row: Transition, author: int | None, by: Any) -> None:
 
 
 def available(state: State, user: Any) -> list[Transition]:
-    """Return the actions this person may take on a post in this state. No query of its own."""
+    """Return the actions this person may take by a button alone. No query of its own."""
     return [
         row
         for row in TRANSITIONS.values()
-        if state.visibility in row.visibility
+        if not row.needs_times
+        and state.visibility in row.visibility
         and row.applies(state)
         and user.has_perm(row.permission)
     ]

@@ -26,6 +26,8 @@ from django.utils.http import urlsafe_base64_encode
 
 from posts import previews
 from posts.bulk import act_on_all
+from posts import previews, review
+from posts.admin.schedule import seen_times
 from posts.importing import engine
 from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival
@@ -174,6 +176,20 @@ POST /admin/posts/post/<post_id>/act/<action>/                  in  403 403 302 
 POST /admin/posts/post/<post_id>/act/<action>/ #publish         in  403 403 302 302 403 403
 GET  /admin/posts/post/<post_id>/edit/                          in  403 200 200 403 403 403
 POST /admin/posts/post/<post_id>/edit/                          in  403 302 302 403 403 403
+GET  /admin/posts/post/<post_id>/edit/keep/                     in  403 405 405 403 403 403
+POST /admin/posts/post/<post_id>/edit/keep/                     in  403 200 200 403 403 403
+GET  /admin/posts/post/<post_id>/edit/preview/                  in  403 405 405 403 403 403
+POST /admin/posts/post/<post_id>/edit/preview/                  in  403 200 200 403 403 403
+GET  /admin/posts/post/<post_id>/edit/discard/<window_id>/      in  403 302 302 403 403 403
+POST /admin/posts/post/<post_id>/edit/discard/<window_id>/      in  403 302 302 403 403 403
+GET  /admin/posts/post/add/keep/                                in  403 405 405 403 403 403
+POST /admin/posts/post/add/keep/                                in  403 200 200 403 403 403
+GET  /admin/posts/post/add/preview/                             in  403 405 405 403 403 403
+POST /admin/posts/post/add/preview/                             in  403 200 200 403 403 403
+GET  /admin/posts/post/add/discard/<window_id>/                 in  403 302 302 403 403 403
+POST /admin/posts/post/add/discard/<window_id>/                 in  403 302 302 403 403 403
+GET  /admin/posts/post/<post_id>/schedule/                      in  403 403 200 200 403 403
+POST /admin/posts/post/<post_id>/schedule/                      in  403 403 302 302 403 403
 GET  /admin/posts/post/<post_id>/compare/                       in  403 200 200 200 200 403
 GET  /admin/posts/post/<post_id>/merge/                         in  403 200 200 403 403 403
 POST /admin/posts/post/<post_id>/merge/                         in  403 302 302 403 403 403
@@ -182,6 +198,8 @@ GET  /admin/posts/post/<post_id>/revisions/                     in  403 200 200 
 GET  /admin/posts/post/<post_id>/revisions/<number>/            in  403 200 200 200 200 403
 GET  /admin/posts/post/<post_id>/revisions/<number>/restore/    in  403 302 302 403 403 403
 POST /admin/posts/post/<post_id>/revisions/<number>/restore/    in  403 302 302 403 403 403
+GET  /admin/posts/post/<post_id>/revisions/<number>/approve/    in  403 403 302 403 403 403
+POST /admin/posts/post/<post_id>/revisions/<number>/approve/    in  403 403 302 403 403 403
 GET  /admin/posts/post/<post_id>/revisions/<number>/share/      in  403 302 302 302 403 403
 POST /admin/posts/post/<post_id>/revisions/<number>/share/      in  403 200 200 200 403 403
 GET  /admin/posts/post/<post_id>/previews/                      in  403 200 200 200 403 403
@@ -285,6 +303,7 @@ class World:
             "post_id": self.post.pk,
             "number": 2,
             "link_id": self.link.pk,
+            "window_id": 1,
             "action": "approve",
             "run_id": self.run.pk,
             "slug": self.post.slug,
@@ -354,6 +373,16 @@ class World:
                 "digest": self.post.proposed_revision.digest
             },
             "/admin/posts/post/<post_id>/edit/": {**form, **newest, "base": 2},
+            "/admin/posts/post/<post_id>/edit/keep/": {**form, "tab": "a-window", "typed": 1},
+            "/admin/posts/post/<post_id>/edit/preview/": form,
+            "/admin/posts/post/add/keep/": {**form, "tab": "a-window", "typed": 1},
+            "/admin/posts/post/add/preview/": form,
+            "/admin/posts/post/<post_id>/schedule/": {
+                **{"seen": seen_times(self.post), "archive_at": "2400-01-01T09:00"},
+            },
+            "/admin/posts/post/<post_id>/revisions/<number>/approve/": {
+                "live": self.post.live_revision.digest
+            },
             "/admin/posts/post/<post_id>/merge/": {
                 **{"all": "theirs", "ours": 1, "incoming": 2, "comment": "Merged."},
                 **newest,

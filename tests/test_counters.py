@@ -171,9 +171,15 @@ def test_fold_leaves_what_is_not_due_yet():
 def test_short_folds_add_up_and_no_use_count_passes_below_zero(monkeypatch):
     reviewer = make_user("reviewer")
     post = make_post(state="published", now=NOW)
-    Post.objects.filter(pk=post.pk).update(archive_at=NOW + DAY)
-    for action in ("approve", "unpublish", "publish"):
-        review.act_on_one(action=action, post=post, by=reviewer, undo_seconds=0, now=NOW)
+    for action in ("approve", "unpublish", "publish", "schedule"):
+        review.act_on_one(
+            action=action,
+            post=post,
+            by=reviewer,
+            archive_at=NOW + DAY,
+            undo_seconds=0,
+            now=NOW,
+        )
     expected = counted(NOW + DAY)
     monkeypatch.setattr(counters, "FOLD_MAX", 1)
 

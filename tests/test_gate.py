@@ -80,6 +80,7 @@ claims = st.fixed_dictionaries(
 DOORS_THAT_APPROVE_NOTHING = (
     "publish",
     "publish later",
+    "schedule",
     "unpublish",
     "archive",
     "unarchive",
@@ -91,6 +92,9 @@ DOORS_THAT_APPROVE_NOTHING = (
     "tags",
     "slug",
 )
+
+
+PLANNING = ("publish later", "schedule")
 
 
 def go_through(door, post, by, number):
@@ -111,7 +115,7 @@ def go_through(door, post, by, number):
                 post=post,
                 by=by,
                 reason="for a test",
-                publish_at=NOW if door == "publish later" else None,
+                publish_at=FOR_EVER - number * SECOND if door in PLANNING else None,
                 undo_seconds=0,
             )
     except ReviewError:

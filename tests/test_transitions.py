@@ -27,6 +27,7 @@ TABLE = {
     "reject": ({PRIVATE, PUBLISHED}, "posts.review_post", "reject", True),
     "withdraw": ({PRIVATE, PUBLISHED}, "posts.review_post", "withdraw", False),
     "publish": ({PRIVATE}, "posts.publish_post", "", False),
+    "schedule": ({PRIVATE, PUBLISHED}, "posts.publish_post", "", False),
     "unpublish": ({PUBLISHED}, "posts.publish_post", "", False),
     "archive": ({PRIVATE, PUBLISHED}, "posts.publish_post", "", False),
     "unarchive": ({ARCHIVED}, "posts.publish_post", "", False),
@@ -55,11 +56,16 @@ def test_action_is_admitted_from_its_visibilities_only(action, visibility):
     if action == "withdraw":
         state = replace(state, proposed=None, approved=1)
 
+    moment = AT_ONCE
+    if action == "schedule":
+        soon, later = NOW + WINDOW, NOW + 2 * WINDOW
+        moment = Moment(NOW, NOW, soon if visibility != PUBLISHED else None, archive_at=later)
+
     if visibility in TABLE[action][0]:
-        after(action, state, AT_ONCE)
+        after(action, state, moment)
     else:
         with pytest.raises(ReviewError, match=visibility) as refusal:
-            after(action, state, AT_ONCE)
+            after(action, state, moment)
         assert refusal.value.code == "not_allowed"
 
 
@@ -170,12 +176,133 @@ def test_available_actions_are_those_that_fit_the_state_and_the_person():
     assert archived == []
 
 
+# --- Times ------------------------------------------------------------------------------------
+
+DAY = dt.timedelta(days=1)
+SOON, LATER = NOW + DAY, NOW + 2 * DAY
+APPROVED = replace(WAITING, proposed=None, approved=1)
+
+
+def plan(publish_at=None, archive_at=None, now=NOW):
+    return Moment(now, now, publish_at, archive_at=archive_at)
+
+
+def test_schedule_publishes_and_lists_an_approved_post_at_its_moment():
+    planned = after("schedule", APPROVED, plan(SOON, LATER))
+
+    assert (planned.visibility, planned.published_at) == (PUBLISHED, SOON)
+    assert (planned.archive_at, planned.listed_at) == (LATER, SOON)
+
+
+@pytest.mark.parametrize("publish_at", [NOW + DAY / 2, NOW + 3 * DAY])
+def test_planned_publication_moves_both_ways(publish_at):
+    planned = after("schedule", APPROVED, plan(SOON))
+
+    moved = after("schedule", planned, plan(publish_at))
+
+    assert (moved.published_at, moved.listed_at) == (publish_at, publish_at)
+
+
+def test_archive_time_of_a_published_post_is_set_changed_and_taken_away():
+    ending = after("schedule", LISTED, plan(archive_at=SOON))
+    moved = after("schedule", ending, plan(archive_at=LATER))
+
+    assert ending == replace(LISTED, archive_at=SOON)
+    assert moved == replace(LISTED, archive_at=LATER)
+    assert after("schedule", moved, plan()) == LISTED
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "code"),
+    [
+        (APPROVED, plan(NOW), "past_time"),
+        (APPROVED, plan(NOW - DAY), "past_time"),
+        (APPROVED, plan(SOON, NOW), "past_time"),
+        (APPROVED, plan(SOON, SOON), "archived_before_published"),
+        (APPROVED, plan(LATER, SOON), "archived_before_published"),
+        (APPROVED, plan(archive_at=LATER), "time_missing"),
+        (LISTED, plan(SOON), "not_allowed"),
+        (LISTED, plan(archive_at=NOW), "past_time"),
+        (LISTED, plan(), "not_allowed"),
+        (replace(LISTED, visibility=ARCHIVED), plan(SOON), "not_allowed"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(state, told, code):
+    with pytest.raises(ReviewError) as refusal:
+        after("schedule", state, told)
+
+    assert refusal.value.code == code
+    assert str(refusal.value).endswith(".")
+
+
+def test_publication_in_the_past_is_refused():
+    with pytest.raises(ReviewError, match="has passed") as refusal:
+        after("publish", APPROVED, plan(NOW))
+
+    assert refusal.value.code == "past_time"
+
+
+@pytest.mark.parametrize("action", ["unpublish", "archive"])
+def test_cancelled_publication_leaves_no_date_and_no_time_of_archiving(action):
+    planned = after("schedule", APPROVED, plan(SOON, LATER))
+
+    cancelled = after(action, planned, AT_ONCE)
+
+    assert (cancelled.published_at, cancelled.archive_at, cancelled.listed_at) == (None, None, None)
+
+
+def test_post_past_its_archive_time_comes_back_as_private_without_one():
+    ended = replace(LISTED, archive_at=SOON)
+
+    back = after("unpublish", ended, plan(now=LATER))
+
+    assert back == replace(LISTED, visibility=PRIVATE, listed_at=None)
+    assert after("publish", back, plan(now=LATER)).archive_at is None
+
+
+def test_withdrawal_does_not_bring_an_earlier_plan_back():
+    planned = after("schedule", APPROVED, plan(LATER))
+    decided = after("approve", replace(planned, proposed=2), AT_ONCE)
+    sooner = after("schedule", decided, plan(SOON))
+
+    before = replace(sooner, live=1, approved=1, proposed=2, listed_at=LATER)
+    withdrawn = after("withdraw", sooner, Moment(NOW, NOW + WINDOW, before=before))
+
+    assert (withdrawn.live, withdrawn.listed_at) == (1, SOON)
+
+
+# --- A chosen revision ------------------------------------------------------------------------
+
+
+def test_chosen_revision_goes_live_and_newer_ones_wait_on():
+    state = replace(LISTED, live=1, approved=1, proposed=3, waiting=4)
+
+    chosen = after("approve", state, Moment(NOW, NOW + WINDOW, chosen=2))
+
+    assert (chosen.live, chosen.approved) == (2, 2)
+    assert (chosen.proposed, chosen.waiting) == (3, 4)
+    assert chosen.listed_at == NOW + WINDOW
+
+
+def test_choosing_what_waits_is_approving_it():
+    state = replace(LISTED, proposed=2, waiting=3)
+
+    assert after("approve", state, replace(AT_ONCE, chosen=2)) == after("approve", state, AT_ONCE)
+
+
+def test_choosing_needs_nothing_that_waits_and_refuses_what_is_there_already():
+    assert after("approve", LISTED, replace(AT_ONCE, chosen=2)).live == 2
+    with pytest.raises(ReviewError, match="already"):
+        after("approve", LISTED, replace(AT_ONCE, chosen=1))
+
+
 # --- Any sequence -----------------------------------------------------------------------------
 
 steps = st.lists(
     st.tuples(
         st.sampled_from([*TABLE, "revise", "import"]),
         st.sampled_from([None, -5, 0, 7, 3_600]),  # seconds to the planned publication
+        st.sampled_from([None, 0, 9, 4_000]),  # seconds to the planned archiving
         st.integers(min_value=0, max_value=15),  # seconds that pass before the next step
     ),
     max_size=25,
@@ -189,7 +316,7 @@ def walk(sequence):
     """
     state, now, newest = WAITING, NOW, 1
     last = None
-    for action, plan, seconds in sequence:
+    for action, publish_in, archive_in, seconds in sequence:
         if action in ("revise", "import"):
             newest += 1
             is_approved = state.approved == state.live
@@ -199,7 +326,10 @@ def walk(sequence):
                 live = state.live if is_approved else newest
                 state = replace(state, live=live, proposed=newest)
         else:
-            planned = now + dt.timedelta(seconds=plan) if plan is not None else None
+            planned, ending = (
+                now + dt.timedelta(seconds=wait) if wait is not None else None
+                for wait in (publish_in, archive_in)
+            )
             pointers = (state.live, state.proposed, state.approved, state.waiting)
             usable = last and last[1] == pointers
             before = None
@@ -213,7 +343,7 @@ def walk(sequence):
                     waiting=found.waiting,
                     listed_at=found.listed_at,
                 )
-            moment = Moment(now, now + WINDOW, planned, before)
+            moment = Moment(now, now + WINDOW, planned, before, ending)
             try:
                 new = after(action, state, moment)
             except ReviewError as refusal:
@@ -273,9 +403,20 @@ def test_visibility_changes_by_its_own_actions_only(sequence):
             assert (new.visibility, new.published_at) == (before.visibility, before.published_at)
 
 
+REFUSALS = {"not_allowed", "past_time", "time_missing", "archived_before_published"}
+
+
+@given(steps)
+def test_archive_time_stands_beside_a_publication_before_it_only(sequence):
+    for _, _, new, _ in walk(sequence):
+        if isinstance(new, State) and new.archive_at is not None:
+            assert new.visibility == PUBLISHED
+            assert new.archive_at > new.published_at
+
+
 @given(steps)
 def test_refusal_names_a_stable_code_and_what_to_do(sequence):
     for _, _, refusal, _ in walk(sequence):
         if isinstance(refusal, ReviewError):
-            assert refusal.code == "not_allowed"
+            assert refusal.code in REFUSALS
             assert str(refusal).endswith(".")

@@ -27,6 +27,7 @@ DID = {
     "reject": "rejected",
     "withdraw": "withdrew the decision on",
     "publish": "published",
+    "schedule": "scheduled",
     "unpublish": "took back to private",
     "archive": "archived",
     "unarchive": "brought back from the archive",
@@ -204,7 +205,8 @@ class _Words:
             if event.kind == accounts.GROUPS:
                 shown = ", ".join(self._group(number) for number in value)
             elif isinstance(value, list):
-                are_change = event.kind == accounts.FLAGS and len(value) == 2
+                is_time = name in ("published_at", "archive_at")
+                are_change = (event.kind == accounts.FLAGS or is_time) and len(value) == 2
                 shown = (" → " if are_change else ", ").join(_plain(one) for one in value)
             else:
                 shown = _plain(value)

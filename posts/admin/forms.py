@@ -7,7 +7,7 @@ become errors of the fields. What a form cannot show stays as it is in the snaps
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -127,6 +127,13 @@ class TextField(forms.CharField):
         return super().to_python(value).replace("\r\n", "\n")
 
 
+class _Hidden(forms.HiddenInput):
+    """A hidden field that a browser does not fill with what another page left in it."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"autocomplete": "off"})
+
+
 # --- The form ---------------------------------------------------------------------------------
 
 _LISTS = ("stack", "tools", "tags", "checklist", "notes", "entities", "image_sources")
@@ -146,10 +153,20 @@ IMPORTED_ONLY = (
 
 
 class PostForm(forms.Form):
-    """Everything an editor may write of a post. `seen` and `base` are revision numbers."""
+    """Everything an editor may write of a post.
 
-    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    base = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    `seen` and `base` are revision numbers, `seen_slug` and `seen_tags` what the form began with, so
+    that only what a person changed is changed. `tab` names the window, `continues` and
+    `continues_step` the one whose unsaved text this one goes on with.
+    """
+
+    seen = forms.IntegerField(required=False, widget=_Hidden)
+    base = forms.IntegerField(required=False, widget=_Hidden)
+    seen_slug = forms.CharField(required=False, widget=_Hidden)
+    seen_tags = forms.CharField(required=False, widget=_Hidden)
+    tab = forms.CharField(required=False, widget=_Hidden)
+    continues = forms.IntegerField(required=False, widget=_Hidden)
+    continues_step = forms.IntegerField(required=False, widget=_Hidden)
 
     title = TextField(label="Title", help_text="At most 300 characters.")
     lede = TextField(
@@ -230,6 +247,7 @@ class PostForm(forms.Form):
         snapshot: content.Snapshot | None = None,
         initial: dict[str, Any] | None = None,
         is_new: bool,
+        kept: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(data, initial=initial)
         self.start = snapshot or content.Snapshot(title="")
@@ -240,6 +258,8 @@ class PostForm(forms.Form):
         self.initial |= {name: self.fields[name].start(getattr(meta, name)) for name in _LISTS}
         if is_new:
             del self.fields["comment"]
+        # What was typed and not saved stands over what is saved.
+        self.initial |= {name: kept[name] for name in KEPT if name in (kept or {})}
 
     def fieldsets(self) -> list[Fieldset]:
         sets = list(self.FIELDSETS)
@@ -258,8 +278,14 @@ class PostForm(forms.Form):
         return data
 
     def snapshot(self) -> content.Snapshot:
-        """Return the content as typed; what the form does not hold stays as it was."""
-        data = self.cleaned_data
+        """Return the content as typed; what the form does not hold stays as it was.
+
+        So does a field with an error, for a preview of an unfinished text.
+        """
+        start, meta = self.start, self.start.meta
+        data = {name: getattr(start, name) for name in ("title", "lede", "body")}
+        data |= {name: getattr(meta, name) for name in (*_TEXTS, *_LISTS)}
+        data |= self.cleaned_data
         meta = msgspec.structs.replace(
             self.start.meta, **{name: data[name] for name in (*_TEXTS, *_LISTS)}
         )
@@ -269,6 +295,16 @@ class PostForm(forms.Form):
 
     def editorial_tag_names(self) -> list[str]:
         return parse_comma_tags(self.cleaned_data["editorial_tags"])
+
+    def values_of(self, snapshot: content.Snapshot) -> dict[str, str]:
+        """Return a snapshot as the texts of the form's fields."""
+        values = {name: getattr(snapshot, name) for name in ("title", "lede", "body")}
+        values |= {name: getattr(snapshot.meta, name) for name in _TEXTS}
+        for name in _LISTS:
+            field = self.fields[name]
+            lines = (field.write(item).strip() for item in getattr(snapshot.meta, name))
+            values[name] = "\n".join(lines)
+        return values
 
     def add_problems(self, problems: Iterable[content.Problem]) -> None:
         """Put each problem at the field it is about, with what was expected and what came."""
@@ -292,3 +328,9 @@ class PostForm(forms.Form):
             if name in self.errors
             for text in self.errors[name]
         ]
+
+
+#: What is kept of a form that is not saved.
+KEPT = tuple(
+    name for name in PostForm.base_fields if name not in ("tab", "continues", "continues_step")
+)

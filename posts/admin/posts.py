@@ -22,8 +22,10 @@ from posts import content
 from posts.admin import bulk, lists, states
 from posts.admin.claims import ClaimFilter
 from posts.admin.compare import ComparePages, compare_url
+from posts.admin.edit_windows import WindowPages
 from posts.admin.previews import PreviewPages
 from posts.admin.review import ReviewPages
+from posts.admin.schedule import SchedulePages
 from posts.admin.site import site
 from posts.admin.writing import WritingPages
 from posts.models import ImportedPost, Post, PostTag, Slug, Tag
@@ -50,6 +52,8 @@ class QueueFilter(admin.SimpleListFilter):
             ("returned", "returned"),
             ("listed", "listed"),
             ("unlisted", "published, not listed"),
+            ("planned", "publication planned"),
+            ("ending", "archiving planned"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -65,6 +69,10 @@ class QueueFilter(admin.SimpleListFilter):
                 return queryset.indexable(now)
             case "unlisted":
                 return queryset.published(now).exclude(indexable(now))
+            case "planned":
+                return queryset.planned(now)
+            case "ending":
+                return queryset.ending(now)
         return queryset
 
 
@@ -185,7 +193,15 @@ LIST_COLUMNS = (
 
 
 @admin.register(Post, site=site)
-class PostAdmin(ReviewPages, ComparePages, WritingPages, PreviewPages, lists.BoundedList):
+class PostAdmin(
+    ReviewPages,
+    ComparePages,
+    WritingPages,
+    WindowPages,
+    SchedulePages,
+    PreviewPages,
+    lists.BoundedList,
+):
     """Posts. Every page that changes one goes through `posts.review` or `posts.writing`."""
 
     list_display = (
@@ -304,12 +320,20 @@ class PostAdmin(ReviewPages, ComparePages, WritingPages, PreviewPages, lists.Bou
         return [
             page("<int:post_id>/act/<slug:action>/", self.act_view, "act"),
             page("<int:post_id>/edit/", self.edit_view, "edit"),
+            page("<int:post_id>/edit/keep/", self.keep_view, "keep"),
+            page("<int:post_id>/edit/preview/", self.live_preview_view, "live_preview"),
+            page("<int:post_id>/edit/discard/<int:window_id>/", self.discard_view, "discard"),
+            page("add/keep/", self.keep_view, "keep_new"),
+            page("add/preview/", self.live_preview_view, "live_preview_new"),
+            page("add/discard/<int:window_id>/", self.discard_view, "discard_new"),
+            page("<int:post_id>/schedule/", self.schedule_view, "schedule"),
             page("<int:post_id>/compare/", self.compare_view, "compare"),
             page("<int:post_id>/merge/", self.merge_view, "merge"),
             page("<int:post_id>/events/", self.events_view, "events"),
             page("<int:post_id>/revisions/", self.revisions_view, "revisions"),
             page("<int:post_id>/revisions/<int:number>/", self.revision_view, "revision"),
             page("<int:post_id>/revisions/<int:number>/restore/", self.restore_view, "restore"),
+            page("<int:post_id>/revisions/<int:number>/approve/", self.choose_view, "choose"),
             page(
                 "<int:post_id>/revisions/<int:number>/share/",
                 self.make_preview_view,

@@ -20,12 +20,13 @@ from django.utils import timezone
 
 from posts import history, review
 from posts.admin import states
+from posts.admin.choice import choice_of
 from posts.admin.forms import ReasonForm
 from posts.admin.preview import differing_fields, preview
 from posts.admin.previews import preview_context
+from posts.admin.timeline import roles_of, timeline, where_from
 from posts.models import Decision, Event, Post, PostTag, Revision
 from posts.transitions import (
-    PUBLISHED,
     TRANSITIONS,
     ReviewError,
     available,
@@ -162,7 +163,7 @@ class ReviewPages:
         post = self.post_or_404(request, post_id)
         if not request.user.has_perm("posts.view_revision"):
             raise PermissionDenied
-        rows, older = _revisions(post, LONG_LIST, before=request.GET.get("before", ""))
+        rows, older = timeline(post, LONG_LIST, before=request.GET.get("before", ""))
         context = self._context(request, post, f"Revisions of {post.title}")
         return TemplateResponse(
             request,
@@ -202,6 +203,7 @@ class ReviewPages:
             "preview": preview(post, revision),
             "newest": newest_number(post),
             "can_change": self.has_change_permission(request, post),
+            **choice_of(request, post, revision),
             **preview_context(request, revision),
         }
         return TemplateResponse(request, "admin/posts/revision.html", context)
@@ -232,7 +234,7 @@ class ReviewPages:
         may_review = request.user.has_perm("posts.review_post")
         may_see_events = request.user.has_perm("posts.view_event")
         lines, older_event = history_lines(post, SHORT_LIST) if may_see_events else ([], None)
-        revisions, older_revision = _revisions(post, SHORT_LIST)
+        revisions, older_revision = timeline(post, SHORT_LIST)
         context = self._context(request, post, post.title)
         context |= {
             "state": states.as_html(states.tags_of(post, timezone.now())),
@@ -262,9 +264,11 @@ class ReviewPages:
             "revisions": revisions,
             "older_revision": older_revision,
             "is_held": is_held(post, proposed),
-            "newest": revisions[0][0].number,
+            "newest": revisions[0].revision.number,
             "can_change": self.has_change_permission(request, post),
-            "public_url": post.get_absolute_url() if post.visibility == PUBLISHED else "",
+            "public_url": post.get_absolute_url() if post.is_public(timezone.now()) else "",
+            "may_plan": request.user.has_perm(TRANSITIONS["schedule"].permission)
+            and post.visibility in TRANSITIONS["schedule"].visibility,
             "next_waiting": (
                 Post.objects.awaiting_review()
                 .filter(pk__gt=post.pk)
@@ -288,6 +292,7 @@ class ReviewPages:
         decided = _withdrawable(post, live, waiting)
         buttons = []
         is_own = bool(own_work(request, post, proposed))
+        now = timezone.now()
         for row in available(state, request.user):
             if (row.name == "withdraw" and decided is None) or (row.needs_another and is_own):
                 continue
@@ -296,13 +301,14 @@ class ReviewPages:
             buttons.append(
                 Button(
                     name=row.name,
-                    text=states.button_text(row.name, row.label, proposed),
+                    text=states.button_text(row.name, row.label, proposed, post, now),
                     consequence=states.consequence(
                         row.name,
                         post=post,
                         proposed=proposed,
                         decided=decided,
                         undo_seconds=settings.REVIEW_UNDO_SECONDS,
+                        now=now,
                     ),
                     digest=target.digest,
                     url=reverse("admin:posts_post_act", args=[post.pk, row.name]),
@@ -364,36 +370,6 @@ def _withdrawable(post: Post, live: Revision, waiting: int | None) -> Revision |
 
 def newest_number(post: Post) -> int:
     return post.revisions.aggregate(newest=Max("number"))["newest"]
-
-
-def roles_of(post: Post, revision: Revision) -> list[str]:
-    """Return what a revision is to its post: live, waiting, approved."""
-    roles = {
-        "waiting for a verdict": post.proposed_revision_id,
-        "live": post.live_revision_id,
-        "approved": post.approved_revision_id,
-    }
-    return [name for name, pointer in roles.items() if pointer == revision.pk]
-
-
-def where_from(revision: Revision) -> str:
-    """Return who or what made a revision: a run with its line, or a person."""
-    if revision.run_id is None:
-        return f"{revision.origin} by {revision.author}"
-    line = f", line {revision.run_line:,}" if revision.run_line else ""
-    return f"import from {revision.run.source}, run {revision.run_id}{line}"
-
-
-def _revisions(
-    post: Post, most: int, before: str = ""
-) -> tuple[list[tuple[Revision, list[str], str]], int | None]:
-    """Return lines about revisions, newest first, and the number to go on below. One query."""
-    rows = post.revisions.without_content().select_related("author", "run__source").newest_first()
-    if before.isdecimal():
-        rows = rows.filter(number__lt=int(before))
-    found = list(rows[: most + 1])
-    older = found[most - 1].number if len(found) > most else None
-    return [(row, roles_of(post, row), where_from(row)) for row in found[:most]], older
 
 
 def history_lines(post: Post, most: int, before: str = "") -> tuple[list[Line], int | None]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from posts.transitions import ARCHIVED, PRIVATE, PUBLISHED
+from posts.transitions import ARCHIVED, PRIVATE, PUBLISHED, shown_time
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -27,9 +28,14 @@ class StateTag(NamedTuple):
 
 def tags_of(post: Post, now: dt.datetime) -> list[StateTag]:
     """Return a post's states, what waits first. Needs `proposed_revision` fetched."""
-    if post.visibility == ARCHIVED or (post.archive_at and post.archive_at <= now):
+    if post.is_over(now):
         return [StateTag("archived", "archived")]
     tags = []
+    if post.is_planned(now):
+        tags.append(StateTag("planned", f"to be published {shown_time(post.published_at)}"))
+    if post.archive_at is not None:
+        tags.append(StateTag("planned", f"to be archived {shown_time(post.archive_at)}"))
+    planned = len(tags)
     if post.proposed_revision_id is not None:
         is_held = (
             post.proposed_revision_id != post.live_revision_id
@@ -42,7 +48,7 @@ def tags_of(post: Post, now: dt.datetime) -> list[StateTag]:
         )
     if post.is_live_approved:
         tags.append(StateTag("approved", _approved_text(post, now)))
-    elif not tags:
+    elif len(tags) == planned:
         tags.append(StateTag("returned", "returned"))
     return tags
 
@@ -51,7 +57,9 @@ def _approved_text(post: Post, now: dt.datetime) -> str:
     if post.visibility == PRIVATE:
         return "approved, private"
     if post.listed_at is not None and post.listed_at > now:
-        return f"approved, listed from {post.listed_at:%H:%M:%S} UTC"
+        is_soon = post.listed_at - now < dt.timedelta(hours=1)
+        when = f"{post.listed_at:%H:%M:%S} UTC" if is_soon else shown_time(post.listed_at)
+        return f"approved, listed from {when}"
     return "approved and listed" if post.listed_at else "approved, not listed"
 
 
@@ -67,9 +75,21 @@ def revision_name(revision: Revision | None) -> str:
     return f"revision {revision.number}" if revision is not None else "no revision"
 
 
-def button_text(action: str, label: str, proposed: Revision | None) -> str:
-    """Return what stands on the button: a verdict names the revision it is about."""
-    return f"{label} {revision_name(proposed)}" if action == "approve" else label
+def button_text(
+    action: str,
+    label: str,
+    proposed: Revision | None,
+    post: Post | None = None,
+    now: dt.datetime | None = None,
+) -> str:
+    """Return what stands on the button: an approval names its revision and a planned time."""
+    is_planned = post is not None and now is not None and post.is_planned(now)
+    if action == "unpublish" and is_planned:
+        return "Cancel the publication"
+    if action != "approve":
+        return label
+    when = f" for {post.published_at:%-d %b %H:%M}" if is_planned and post is not None else ""
+    return f"{label} {revision_name(proposed)}{when}"
 
 
 def consequence(
@@ -79,12 +99,16 @@ def consequence(
     proposed: Revision | None,
     decided: Revision | None,
     undo_seconds: int,
+    now: dt.datetime | None = None,
 ) -> str:
     """Return what an action will do to this post, in one or two sentences.
 
     `decided` is the revision whose verdict "withdraw" would take back.
     """
-    is_public = post.visibility == PUBLISHED
+    now = now or timezone.now()
+    is_public = post.is_public(now)
+    if post.is_planned(now) and action in ("approve", "unpublish", "archive"):
+        return _of_planned(action, post, proposed)
     if action == "approve":
         return _approval(post, proposed, undo_seconds)
     if action in ("request_changes", "reject"):
@@ -103,11 +127,22 @@ def consequence(
     if action == "archive" and post.published_at is None:
         return "The draft leaves the queue without having been seen. It can be brought back."
     return {
-        "unpublish": "The page answers “not found” and leaves lists, feeds and the search index.",
+        "unpublish": "The post is private again; its time of archiving is off."
+        if post.is_over(now)
+        else "The page answers “not found” and leaves lists, feeds and the search index.",
         "archive": "The page answers “gone” and leaves lists, feeds and the search index. "
         "It can be brought back.",
         "unarchive": "The post is private again; it can then be reviewed and published.",
     }.get(action, "")
+
+
+def _of_planned(action: str, post: Post, proposed: Revision | None) -> str:
+    when = shown_time(post.published_at)
+    if action == "approve":
+        name = revision_name(proposed).capitalize()
+        return f"{name} is the page that readers see, listed and indexed, from {when} on."
+    after = "The post is private." if action == "unpublish" else "The draft leaves the queue."
+    return f"The publication planned for {when} is off. {after}"
 
 
 def _approval(post: Post, proposed: Revision | None, undo_seconds: int) -> str:
@@ -118,6 +153,20 @@ def _approval(post: Post, proposed: Revision | None, undo_seconds: int) -> str:
     if proposed is not None and proposed.pk == post.live_revision_id:
         return f"{name}, the page readers see now, is listed and indexed {when}."
     return f"{name} becomes the page readers see and is indexed {when}."
+
+
+def after_choosing(post: Post, revision: Revision, undo_seconds: int, now: dt.datetime) -> str:
+    """Return what approving a revision that is not the one waiting will do."""
+    name = revision_name(revision).capitalize()
+    if post.is_public(now):
+        when = f"after {undo_seconds} seconds" if undo_seconds else "at once"
+        effect = f"{name} becomes the page readers see and is indexed {when}."
+    elif post.is_planned(now):
+        effect = _of_planned("approve", post, revision)
+    else:
+        effect = f"{name} is approved and becomes the text of the page once it is published."
+    is_beside = post.proposed_revision_id not in (None, revision.pk)
+    return f"{effect} What waits for a verdict goes on waiting." if is_beside else effect
 
 
 def after_saving(post: Post | None, newest: int) -> str:

@@ -26,6 +26,7 @@ from posts.models.review import (
     Seal,
 )
 from posts.models.tags import PostTag, Tag
+from posts.models.windows import EditWindow
 
 __all__ = [
     "BulkAction",
@@ -35,6 +36,7 @@ __all__ = [
     "Counter",
     "CounterDelta",
     "Decision",
+    "EditWindow",
     "Entity",
     "ErasedEvent",
     "ErasureDoor",

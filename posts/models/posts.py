@@ -6,6 +6,7 @@ A post row is narrow: pointers and the columns lists sort and filter by. Content
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cached_property
 
 from django.conf import settings
@@ -113,6 +114,17 @@ class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's ba
                 condition=Q(approved_revision__isnull=False),
             ),
             models.Index(fields=["reference"], name="post_reference", condition=~Q(reference="")),
+            # Lists of what is planned; an import of private posts writes neither.
+            models.Index(
+                fields=["published_at", "id"],
+                name="post_published_at",
+                condition=Q(published_at__isnull=False),
+            ),
+            models.Index(
+                fields=["archive_at", "id"],
+                name="post_archive_at",
+                condition=Q(archive_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,6 +132,21 @@ class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's ba
 
     def get_absolute_url(self) -> str:
         return reverse("article", args=[self.slug])
+
+    def is_planned(self, now: dt.datetime) -> bool:
+        """Whether it will be published at a time that has not come."""
+        is_dated = self.published_at is not None and self.published_at > now
+        return self.visibility == self.Visibility.PUBLISHED and is_dated
+
+    def is_over(self, now: dt.datetime) -> bool:
+        """Whether it is archived: by a person, or because its time came."""
+        is_past = self.archive_at is not None and self.archive_at <= now
+        return self.visibility == self.Visibility.ARCHIVED or is_past
+
+    def is_public(self, now: dt.datetime) -> bool:
+        """Whether readers can open it now; of one row what `published()` asks of many."""
+        is_published = self.visibility == self.Visibility.PUBLISHED
+        return is_published and not self.is_planned(now) and not self.is_over(now)
 
     @property
     def is_awaiting_review(self) -> bool:

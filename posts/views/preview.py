@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from posts import content, disclosure, markdown, metabox, pictures, previews
 from posts.known_pictures import pictures_of
-from posts.models import Post, PostTag, PreviewLink, Statistics, Tag
+from posts.models import Post, PostTag, PreviewLink, Revision, Statistics, Tag
 from posts.views.article import Stamp, stamp_of
 from posts.views.page import page_context, with_robots
 
@@ -56,11 +56,29 @@ def _private(response: HttpResponse) -> HttpResponse:
 
 def _context(link: PreviewLink) -> dict[str, Any]:
     revision, post = link.revision, link.revision.post
-    snapshot = revision.snapshot
     is_live = revision.pk == post.live_revision_id
+    article = markdown.rendered(
+        revision.digest,
+        revision.body,
+        images=pictures_of(revision.snapshot),
+        policy=pictures.ImagePolicy.from_settings(),
+    )
+    return revision_context(post, revision, article) | {
+        "link": link,
+        "is_shown_to_readers": is_live and post.is_public(timezone.now()),
+    }
+
+
+def revision_context(post: Post, revision: Revision, article: markdown.Rendered) -> dict[str, Any]:
+    """Return what `posts/article.html` shows of a revision that nobody need have saved.
+
+    Neither need be in the database. Queries: tags, and of a post that is there numbers and stamp.
+    """
+    snapshot = revision.snapshot
+    is_live = revision.pk is not None and revision.pk == post.live_revision_id
     stamp = stamp_of(post) if is_live else Stamp(is_reviewed=False)
     said: dict[str, Any] = {
-        "statistics": Statistics.objects.filter(post=post).first(),
+        "statistics": Statistics.objects.filter(pk=post.pk).first(),
         "imported": getattr(post, "imported", None),
         "origin": revision.origin,
     }
@@ -68,16 +86,9 @@ def _context(link: PreviewLink) -> dict[str, Any]:
     return page_context(
         page_title=revision.title,
         robots=ROBOTS,
-        link=link,
         post=post,
         revision=revision,
-        is_shown_to_readers=is_live and post.visibility == Post.Visibility.PUBLISHED,
-        article=markdown.rendered(
-            revision.digest,
-            revision.body,
-            images=pictures_of(snapshot),
-            policy=pictures.ImagePolicy.from_settings(),
-        ),
+        article=article,
         lede=markdown.render_inline(revision.lede),
         metabox=metabox.meta_box(snapshot, **said, check=check),
         claims=check,
@@ -98,7 +109,7 @@ def _tags(post: Post, snapshot: content.Snapshot) -> list[Tag]:
     The numbers beside them are those last folded: a preview is no place for exact ones.
     """
     names = [tag.name for tag in content.tag_names(snapshot.meta)]
-    is_editorial = Q(post_tags__content_object=post, post_tags__origin=PostTag.Origin.EDITORIAL)
+    is_editorial = Q(post_tags__content_object=post.pk, post_tags__origin=PostTag.Origin.EDITORIAL)
     known = {tag.name: tag for tag in Tag.objects.filter(Q(name__in=names) | is_editorial)}
     tags = [known.get(name) or Tag(name=name) for name in dict.fromkeys([*names, *sorted(known)])]
     for tag in tags:

@@ -55,6 +55,8 @@ class Command(BaseCommand):
         parser.add_argument("--by", metavar="USER", help="user name of the person")
         actions = parser.add_argument_group("actions")
         for row in TRANSITIONS.values():
+            if row.needs_times:
+                continue
             actions.add_argument(
                 f"--{row.name.replace('_', '-')}",
                 dest="actions",
