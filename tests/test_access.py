@@ -25,9 +25,8 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from posts import previews
-from posts.bulk import act_on_all
-from posts import previews, review
 from posts.admin.schedule import seen_times
+from posts.bulk import act_on_all
 from posts.importing import engine
 from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival

@@ -177,9 +177,10 @@ def notes_of(
                 "both; nothing is overwritten."
             )
         for one in edit_windows.others(by=request.user, post=post, now=now):
-            since = timesince(one.since, now, depth=1)
+            is_new = now - one.since < dt.timedelta(minutes=1)
+            since = "just now" if is_new else f"{timesince(one.since, now, depth=1)} ago"
             typed = " and has unsaved changes" if one.has_typed else ""
-            notes.append(f"{one.name} opened this {since} ago{typed}.")
+            notes.append(f"{one.name} opened this {since}{typed}.")
     for window in edit_windows.offered(by=request.user, post=post):
         is_open = now - window.seen_at < edit_windows.PRESENT
         if window.tab != tab and is_open and tab:
