@@ -133,6 +133,15 @@ def read_public_url(name: str, *, default: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
 
 
+def read_folder(name: str, *, default: str, root: Path) -> Path:
+    """Return a folder, which need not be there yet; a relative path counts from `root`."""
+    raw = read_raw(name)
+    text = default if raw is None else raw.strip()
+    if not text or "\x00" in text:
+        refuse(name, repr(text), "the path of a folder")
+    return root / text
+
+
 def read_redis_url(name: str) -> str | None:
     """Return the address of a Redis server, or None when the variable is not set or empty."""
     raw = read_raw(name)

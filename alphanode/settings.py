@@ -52,6 +52,9 @@ IMAGE_HOSTS = env.read_hosts(
 # On: a local drawing stands in for every remote image, so that a demo or a test needs no network.
 IMAGE_PLACEHOLDER = env.read_switch("IMAGE_PLACEHOLDER", default=False)
 
+# Where `write_dumps` puts the monthly dumps and `/dumps/` finds them.
+DUMPS_FOLDER = env.read_folder("DUMPS_FOLDER", default="dumps", root=BASE_DIR)
+
 # How long a reviewer can take back a decision before it takes effect; 0 means no time at all.
 REVIEW_UNDO_SECONDS = env.read_whole_number("REVIEW_UNDO_SECONDS", default=10, minimum=0)
 

@@ -531,6 +531,56 @@ def refresh_planner_statistics(tables: Sequence[type[models.Model]]) -> None:
             cursor.execute("PRAGMA optimize")
 
 
+# --- Sitemap ----------------------------------------------------------------------------------
+
+
+def newest_by_shard(ids: int, now: dt.datetime) -> list[tuple[int, dt.datetime]]:
+    """Return the shards of `ids` ids that hold a listed post, each with its newest change.
+
+    One statement that steps from shard to shard by the index `post_sitemap` and takes the newest
+    of each from it: its cost grows with the shards, not with the posts.
+    """
+    sql, parameters = newest_by_shard_statement(ids, now)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows = cursor.fetchall()
+    if is_postgresql():
+        return rows
+    return [(n, dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)) for n, at in rows]
+
+
+def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any]]:
+    """Return the statement of `newest_by_shard` and its parameters, for it and its plan test.
+
+    `now` bounds the gate as `querysets.indexable` does.
+    """
+    moment: Any = now if is_postgresql() else _sqlite_time(now)
+    shard = f"(id / {int(ids)})"
+    modified = f"{'GREATEST' if is_postgresql() else 'MAX'}(changed_at, listed_at)"
+    # In words of the index: an aggregate would be answered by a scan of what is left of it.
+    first = (
+        f"SELECT {shard} FROM posts_post WHERE listed_at IS NOT NULL "  # noqa: S608 (constants)
+        f"ORDER BY {shard} LIMIT 1"
+    )
+    following = (
+        f"SELECT {shard} FROM posts_post WHERE listed_at IS NOT NULL "  # noqa: S608 (constants)
+        f"AND {shard} > shards.number ORDER BY {shard} LIMIT 1"
+    )
+    newest = (
+        f"SELECT {modified} FROM posts_post WHERE listed_at IS NOT NULL "  # noqa: S608 (constants)
+        f"AND {shard} = shards.number AND listed_at <= %s "
+        f"AND (archive_at IS NULL OR archive_at > %s) ORDER BY {modified} DESC LIMIT 1"
+    )
+    statement = (
+        f"WITH RECURSIVE shards(number) AS (SELECT ({first}) UNION ALL "  # noqa: S608 (constants)
+        f"SELECT ({following}) FROM shards WHERE number IS NOT NULL), "
+        f"dated AS (SELECT number, ({newest}) AS modified_at FROM shards "
+        "WHERE number IS NOT NULL) "
+        "SELECT number, modified_at FROM dated WHERE modified_at IS NOT NULL ORDER BY number"
+    )
+    return statement, [moment, moment]
+
+
 # --- Similar posts ----------------------------------------------------------------------------
 
 

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from posts import claims, db, slugs
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+
+    from posts.models import Entity, Tag
+
+#: Ids in one shard of the sitemap; the protocol allows 50,000 addresses a file.
+SHARD_IDS = 10_000
+
+#: The shard an id falls into. The number stands in the SQL itself: SQLite knows an index of an
+#: expression again only without parameters.
+SHARD = Func(F("id"), template=f"(%(expressions)s / {SHARD_IDS})", output_field=IntegerField())
+
+#: `Post.modified_at` of a listed post, in SQL.
+MODIFIED_AT = Greatest("changed_at", "listed_at")
 
 
 def indexable(now: dt.datetime | None = None, *, prefix: str = "") -> Q:
@@ -29,6 +42,30 @@ def indexable(now: dt.datetime | None = None, *, prefix: str = "") -> Q:
     return Q(**{f"{prefix}listed_at__lte": now}) & (
         Q(**{f"{prefix}archive_at__isnull": True}) | Q(**{f"{prefix}archive_at__gt": now})
     )
+
+
+class Walk(NamedTuple):
+    """An index over a join to many rows, for `pagination.page_of`.
+
+    `where` holds what must be true of the joined row, beside `indexable()` of its post; `moment`
+    and `key` are the columns to walk by.
+    """
+
+    where: Q
+    moment: str
+    key: str
+
+
+def tagged(tag: Tag, now: dt.datetime) -> Walk:
+    """Return the walk over the posts with a tag."""
+    condition = Q(post_tags__tag=tag, post_tags__listed_at__lte=now)
+    return Walk(condition, "post_tags__listed_at", "post_tags__content_object_id")
+
+
+def about(entity: Entity, now: dt.datetime) -> Walk:
+    """Return the walk over the posts about an entity."""
+    condition = Q(post_entities__entity=entity, post_entities__listed_at__lte=now)
+    return Walk(condition, "post_entities__listed_at", "post_entities__post_id")
 
 
 class PostQuerySet(models.QuerySet[Any]):
@@ -54,6 +91,19 @@ class PostQuerySet(models.QuerySet[Any]):
     def ending(self, now: dt.datetime) -> Self:
         """Posts that will be archived at a time that has not come."""
         return self.filter(archive_at__gt=now)
+
+    def listed_within(self, start: dt.datetime | None, end: dt.datetime | None) -> Self:
+        """Posts whose gate opens from `start` on and before `end`; for use beside `indexable()`."""
+        found = self if start is None else self.filter(listed_at__gte=start)
+        return found if end is None else found.filter(listed_at__lt=end)
+
+    def opened_by(self, now: dt.datetime) -> Self:
+        """Posts whose gate has opened, also those past their archive time, for `posts.changes`."""
+        return self.filter(listed_at__lte=now)
+
+    def closed_by(self, now: dt.datetime) -> Self:
+        """Posts whose archive time has come, for `posts.changes`."""
+        return self.filter(archive_at__lte=now)
 
     def awaiting_review(self) -> Self:
         """Posts with a revision that waits for a verdict: the queue. Archived ones are done."""
@@ -111,6 +161,21 @@ class PostQuerySet(models.QuerySet[Any]):
             Prefetch("post_images", PostImage.objects.select_related("image").order_by("position")),
         )
 
+    def for_summary(self) -> Self:
+        """Posts with what machines are told in a list, without bodies. Queries: posts, tags."""
+        from posts.models import PostTag
+
+        return (
+            self.select_related("live_revision__author", "imported__source")
+            .defer("live_revision__body", "live_revision__meta")
+            .prefetch_related(
+                Prefetch(
+                    "post_tags",
+                    PostTag.objects.select_related("tag").order_by("origin", "position", "tag_id"),
+                )
+            )
+        )
+
     def for_card(self) -> Self:
         """Posts with what a list line shows, without bodies. Queries: posts, tags."""
         from posts.models import PostTag
@@ -142,6 +207,15 @@ class RevisionQuerySet(models.QuerySet[Any]):
 
     def newest_first(self) -> Self:
         return self.order_by("-number")
+
+    def approved(self) -> Self:
+        """Revisions whose latest decision is an approval: those that readers may see."""
+        from posts.models import Decision
+
+        latest = Decision.objects.filter(revision=OuterRef("pk")).order_by("-pk")
+        return self.annotate(last_verdict=Subquery(latest.values("verdict")[:1])).filter(
+            last_verdict=Decision.Verdict.APPROVE
+        )
 
     def without_content(self) -> Self:
         """Revisions for a list: the long columns stay in the database."""

@@ -5,6 +5,17 @@ from __future__ import annotations
 from django.urls import path
 
 from posts.views import archive, article, machine, preview, seen
+from posts.api import api
+from posts.views import (
+    archive,
+    article,
+    dumps,
+    feeds,
+    llms,
+    machine,
+    preview,
+    sitemaps,
+)
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -19,5 +30,28 @@ urlpatterns = [
     path("entities/<str:type_slug>/<str:slug>/", archive.entity, name="entity"),
     path("preview/<str:token>/", preview.preview, name="preview"),
     path("seen/<int:post_id>/", seen.seen, name="seen"),
+    path("feed.atom", feeds.site, {"form": "atom"}, name="feed-atom"),
+    path("feed.json", feeds.site, {"form": "json"}, name="feed-json"),
+    path("tags/<str:slug>/feed.atom", feeds.tag, {"form": "atom"}, name="tag-feed-atom"),
+    path("tags/<str:slug>/feed.json", feeds.tag, {"form": "json"}, name="tag-feed-json"),
+    path(
+        "entities/<str:type_slug>/<str:slug>/feed.atom",
+        feeds.entity,
+        {"form": "atom"},
+        name="entity-feed-atom",
+    ),
+    path(
+        "entities/<str:type_slug>/<str:slug>/feed.json",
+        feeds.entity,
+        {"form": "json"},
+        name="entity-feed-json",
+    ),
+    path("sitemap.xml", sitemaps.index, name="sitemap"),
+    path("sitemap-<int:number>.xml", sitemaps.shard, name="sitemap-shard"),
+    path("llms.txt", llms.llms_txt, name="llms"),
+    path("opensearch.xml", machine.opensearch, name="opensearch"),
+    path("dumps/", dumps.page, name="dumps"),
+    path("dumps/<str:name>", dumps.download, name="dump"),
+    path("api/v1/", api.urls),
     path("robots.txt", machine.robots_txt, name="robots"),
 ]

@@ -312,6 +312,7 @@ def set_editorial_tags(
             ],
         )
         gate.count(this_gate, +1, now)
+        Post.objects.filter(pk=locked.pk).update(changed_at=now)
         removed_ids = Tag.objects.filter(name__in=removed).values_list("id", flat=True)
         history.append(
             [

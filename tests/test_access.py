@@ -40,6 +40,7 @@ from posts.models import (
     PreviewLink,
     Tag,
 )
+from posts.querysets import SHARD_IDS
 from tests.builders import make_post, make_user
 from tests.held_posts import import_note
 
@@ -231,6 +232,36 @@ GET  /preview/<token>/                                          200 200 200 200 
 GET  /preview/<token>/ #unknown                                 404 404 404 404 404 404 404
 GET  /seen/<post_id>/                                           405 405 405 405 405 405 405
 POST /seen/<post_id>/                                           204 204 204 204 204 204 204
+GET  /feed.atom                                                 200 200 200 200 200 200 200
+GET  /feed.json                                                 200 200 200 200 200 200 200
+GET  /tags/<slug>/feed.atom                                     200 200 200 200 200 200 200
+GET  /tags/<slug>/feed.json                                     200 200 200 200 200 200 200
+GET  /entities/<type_slug>/<slug>/feed.atom                     200 200 200 200 200 200 200
+GET  /entities/<type_slug>/<slug>/feed.json                     200 200 200 200 200 200 200
+GET  /sitemap.xml                                               200 200 200 200 200 200 200
+GET  /sitemap-<number>.xml                                      200 200 200 200 200 200 200
+GET  /llms.txt                                                  200 200 200 200 200 200 200
+GET  /opensearch.xml                                            200 200 200 200 200 200 200
+GET  /dumps/                                                    200 200 200 200 200 200 200
+GET  /dumps/<name>                                              404 404 404 404 404 404 404
+GET  /api/v1/openapi.json                                       200 200 200 200 200 200 200
+GET  /api/v1/                                                   200 200 200 200 200 200 200
+GET  /api/v1/posts                                              200 200 200 200 200 200 200
+GET  /api/v1/posts/<slug>                                       200 200 200 200 200 200 200
+GET  /api/v1/posts/<slug> #draft                                404 404 404 404 404 404 404
+GET  /api/v1/posts/<slug>/similar                               200 200 200 200 200 200 200
+GET  /api/v1/posts/<slug>/similar #draft                        404 404 404 404 404 404 404
+GET  /api/v1/posts/<slug>/revisions                             200 200 200 200 200 200 200
+GET  /api/v1/posts/<slug>/revisions #draft                      404 404 404 404 404 404 404
+GET  /api/v1/posts/<slug>/revisions/<number>                    404 404 404 404 404 404 404
+GET  /api/v1/posts/<slug>/revisions/<number> #approved          200 200 200 200 200 200 200
+GET  /api/v1/tags                                               200 200 200 200 200 200 200
+GET  /api/v1/tags/<slug>                                        200 200 200 200 200 200 200
+GET  /api/v1/tags/<slug>/posts                                  200 200 200 200 200 200 200
+GET  /api/v1/entities                                           200 200 200 200 200 200 200
+GET  /api/v1/entities/<type_slug>/<slug>                        200 200 200 200 200 200 200
+GET  /api/v1/entities/<type_slug>/<slug>/posts                  200 200 200 200 200 200 200
+GET  /api/v1/<rest>                                             404 404 404 404 404 404 404
 GET  /robots.txt                                                200 200 200 200 200 200 200
 """
 
@@ -293,6 +324,7 @@ class World:
             "superuser": {"id": self.superuser.pk, "object_id": self.superuser.pk},
             "publish": {"action": "publish", "post_id": self.draft.pk},
             "done": {"token": "set-password"},
+            "approved": {"number": 1},
             "unknown": {"token": "there-is-none", "object_id": 10**9, "post_id": 10**9},
         }.get(line.variant, {})
         return re.sub(r"<(\w+)>", lambda part: str(values[part[1]]), line.route)
@@ -310,6 +342,8 @@ class World:
             "reference": self.post.reference,
             "app_label": "posts",
             "url": "there-is-no-such-page",
+            "rest": "there-is-no-such-address",
+            "name": "notes-2001-01.jsonl.gz",
             "content_type_id": ContentType.objects.get_for_model(Post).pk,
             "object_id": self.post.pk,
             "id": self.person.pk,
@@ -319,9 +353,11 @@ class World:
             values["uidb64"] = urlsafe_base64_encode(force_bytes(self.person.pk))
             values["token"] = default_token_generator.make_token(self.person)
         tag, entity = Tag.objects.earliest("pk"), Entity.objects.earliest("pk")
-        if route.startswith("/tags/"):
+        if route.startswith("/sitemap-"):
+            values["number"] = self.post.pk // SHARD_IDS
+        if "/tags/<slug>" in route:
             values["slug"] = self.post.post_tags.earliest("pk").tag.slug
-        if route.startswith("/entities/"):
+        if "/entities/<type_slug>" in route:
             shown = self.post.post_entities.earliest("pk").entity
             values |= {"type_slug": shown.type_slug, "slug": shown.slug}
         for model, one in {

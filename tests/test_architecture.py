@@ -15,8 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Modules that answer readers; they read and never change anything.
 SITE = (
-    "posts/views/",
-    *("posts/feeds.py", "posts/sitemaps.py", "posts/similar.py", "posts/search.py"),
+    *("posts/views/", "posts/api/"),
+    *(
+        "posts/changes.py",
+        "posts/dumps.py",
+        "posts/feeds.py",
+        "posts/similar.py",
+        "posts/search.py",
+    ),
     *("posts/metabox.py", "posts/markdown.py", "posts/pagination.py", "posts/querysets.py"),
 )
 #: Modules that judge content the same way with any database and none.

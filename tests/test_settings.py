@@ -44,6 +44,7 @@ def test_settings_read_the_documented_variables():
         "ALLOWED_HOSTS",
         "DATABASE_URL",
         "DEBUG",
+        "DUMPS_FOLDER",
         "EMAIL_FROM",
         "EMAIL_URL",
         "IMAGE_HOSTS",
@@ -70,6 +71,7 @@ def test_operations_document_lists_each_variable_with_its_default(load):
         "PUBLIC_URL": f"`{settings['PUBLIC_URL']}`",
         "IMAGE_HOSTS": f"`{','.join(settings['IMAGE_HOSTS'])}`",
         "IMAGE_PLACEHOLDER": "`off`",
+        "DUMPS_FOLDER": "`dumps`",
         "REVIEW_UNDO_SECONDS": f"`{settings['REVIEW_UNDO_SECONDS']}`",
         "REVIEW_OWN_WORK": "`off`",
         "EMAIL_URL": "`consolemail://`",
@@ -84,6 +86,7 @@ def test_defaults_are_safe(load):
     assert settings["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
     assert settings["PUBLIC_URL"] == "http://127.0.0.1:8000"
     assert settings["IMAGE_PLACEHOLDER"] is False
+    assert settings["DUMPS_FOLDER"] == ROOT / "dumps"
     assert settings["REVIEW_UNDO_SECONDS"] == 10
     assert settings["REVIEW_OWN_WORK"] is False
     assert settings["EMAIL_BACKEND"].endswith("console.EmailBackend")
@@ -106,6 +109,7 @@ def test_defaults_are_safe(load):
         ({"ALLOWED_HOSTS": "[::1],10.0.0.7"}, "ALLOWED_HOSTS", ["[::1]", "10.0.0.7"]),
         ({"PUBLIC_URL": "https://notes.example.org/"}, "PUBLIC_URL", "https://notes.example.org"),
         ({"PUBLIC_URL": "http://[::1]:8080"}, "PUBLIC_URL", "http://[::1]:8080"),
+        ({"DUMPS_FOLDER": "/srv/dumps"}, "DUMPS_FOLDER", Path("/srv/dumps")),
         ({"IMAGE_HOSTS": "Img.Example.org"}, "IMAGE_HOSTS", ["img.example.org"]),
         ({"IMAGE_HOSTS": ""}, "IMAGE_HOSTS", []),
         ({"IMAGE_PLACEHOLDER": "yes"}, "IMAGE_PLACEHOLDER", True),

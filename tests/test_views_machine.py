@@ -89,12 +89,12 @@ def test_no_account_shows(client, db, ending):
 
 
 @pytest.mark.parametrize("ending", ["md", "json"])
-def test_a_machine_view_costs_five_queries(client, db, ending, django_assert_num_queries):
+def test_a_machine_view_costs_six_queries(client, db, ending, django_assert_num_queries):
     post = rich_post()
     for _ in range(20):
         make_post()
 
-    with django_assert_num_queries(5):  # post, tags, entities, images, stamp
+    with django_assert_num_queries(6):  # post, tags, entities, images, stamp, last change
         client.get(f"/posts/{post.slug}.{ending}")
 
 
@@ -103,7 +103,10 @@ def test_robots_may_fetch_everything_but_the_admin(client, db, django_assert_num
         response = client.get("/robots.txt")
 
     assert response.headers["Content-Type"].startswith("text/plain")
-    assert response.content == b"User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n"
+    assert response.content == (
+        b"User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n\n"
+        b"Sitemap: http://127.0.0.1:8000/sitemap.xml\n"
+    )
 
 
 @pytest.mark.parametrize(

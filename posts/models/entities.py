@@ -34,6 +34,11 @@ class Entity(models.Model):
             models.UniqueConstraint(name="entity_once", fields=["type", "name"]),
             models.UniqueConstraint(name="entity_address", fields=["type_slug", "slug"]),
         ]
+        indexes = [
+            models.Index(
+                fields=["type_slug", "slug"], name="entity_used", condition=Q(use_count__gt=0)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.type})"

@@ -16,7 +16,13 @@ from django.urls import reverse
 from taggit.managers import TaggableManager
 
 from posts import content
-from posts.querysets import PostQuerySet, RevisionQuerySet, SlugQuerySet
+from posts.querysets import (
+    MODIFIED_AT,
+    SHARD,
+    PostQuerySet,
+    RevisionQuerySet,
+    SlugQuerySet,
+)
 
 
 class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's bases have no types
@@ -125,6 +131,10 @@ class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's ba
                 name="post_archive_at",
                 condition=Q(archive_at__isnull=False),
             ),
+            # The newest change within a range of ids, for the sitemap's index.
+            models.Index(
+                SHARD, MODIFIED_AT, name="post_sitemap", condition=Q(listed_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -147,6 +157,11 @@ class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's ba
         """Whether readers can open it now; of one row what `published()` asks of many."""
         is_published = self.visibility == self.Visibility.PUBLISHED
         return is_published and not self.is_planned(now) and not self.is_over(now)
+
+    @property
+    def modified_at(self) -> dt.datetime:
+        """When the page last changed: what it shows, or that robots may index it."""
+        return max(self.changed_at, self.listed_at or self.changed_at)
 
     @property
     def is_awaiting_review(self) -> bool:

@@ -37,6 +37,9 @@ class Tag(TagBase):
     class Meta:
         verbose_name = "tag"
         verbose_name_plural = "tags"
+        indexes = [
+            models.Index(fields=["kind", "slug"], name="tag_used", condition=Q(use_count__gt=0)),
+        ]
 
     def get_absolute_url(self) -> str:
         return reverse("tag", args=[self.slug])

@@ -40,7 +40,7 @@ KIND_LABELS = {
 }
 
 
-def _counted_tags(now: dt.datetime) -> Any:
+def counted_tags(now: dt.datetime) -> Any:
     """Tags that listed posts carry, with their `count`."""
     return Tag.objects.annotate(count=F("use_count") + counters.due_amount("tag", now)).filter(
         count__gt=0
@@ -53,7 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     newest = Post.objects.indexable(now).for_card().order_by("-listed_at", "-pk")
     posts = cards(newest[:HOME_POSTS])
-    stacks = _counted_tags(now).filter(kind=Tag.Kind.STACK).order_by("-count", "name")
+    stacks = counted_tags(now).filter(kind=Tag.Kind.STACK).order_by("-count", "name")
     context = page_context(
         page_title="Engineering field notes",
         description=HOME_DESCRIPTION,
@@ -80,6 +80,14 @@ def _list_page(
         **more,
     )
     return render(request, "posts/list.html", context)
+
+
+def _feeds(of: str, *parts: str) -> list[tuple[str, str]]:
+    """Return the feeds of a list, by type."""
+    return [
+        ("application/atom+xml", reverse(f"{of}-feed-atom", args=parts)),
+        ("application/feed+json", reverse(f"{of}-feed-json", args=parts)),
+    ]
 
 
 def _related(page: Page, now: dt.datetime, *, without: Tag | None = None) -> list[Any]:
@@ -141,6 +149,7 @@ def tag(request: HttpRequest, slug: str) -> HttpResponse:
         empty_text=f"No reviewed note has the tag {found.name} yet.",
         total=counters.use_counts(tags=[found.pk], now=now).tags[found.pk],
         related=_related(page, now, without=found),
+        alternates=_feeds("tag", found.slug),
     )
 
 
@@ -169,6 +178,7 @@ def entity(request: HttpRequest, type_slug: str, slug: str) -> HttpResponse:
         empty_text=f"No reviewed note is about {found.name} yet.",
         total=counters.use_counts(entities=[found.pk], now=now).entities[found.pk],
         related=_related(page, now),
+        alternates=_feeds("entity", found.type_slug, found.slug),
     )
 
 
@@ -178,7 +188,7 @@ def tag_list(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rank = Window(RowNumber(), partition_by="kind", order_by=[F("count").desc(), F("name").asc()])
     by_kind: dict[str, list[Tag]] = {}
-    ranked = _counted_tags(now).annotate(rank=rank).filter(rank__lte=TAGS_A_KIND)
+    ranked = counted_tags(now).annotate(rank=rank).filter(rank__lte=TAGS_A_KIND)
     for found in ranked.order_by("rank"):
         by_kind.setdefault(found.kind, []).append(found)
     context = page_context(

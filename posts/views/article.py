@@ -6,7 +6,7 @@ In: a slug. Out: the page (200), a redirect to the current address (301), 404, o
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -53,6 +53,12 @@ class Stamp:
     is_reviewed: bool
     byline: str = ""
     decided_at: dt.datetime | None = None
+
+    @classmethod
+    def of(cls, decision: Decision) -> Stamp:
+        """Return the stamp of an approval that came with its reviewer."""
+        byline = disclosure.byline(decision.reviewer, disclosure.ANONYMOUS_REVIEWER)
+        return cls(True, byline, decision.decided_at)
 
 
 def find_post(slug: str, now: dt.datetime) -> Any:
@@ -121,22 +127,23 @@ def _withdrawn_page(request: HttpRequest, title: str) -> HttpResponse:
 
 def stamp_of(post: Post) -> Stamp:
     """Return the stamp of the live revision: its latest approval, if it holds. One query."""
-    if not post.is_live_approved:
-        return Stamp(is_reviewed=False)
-    decision = (
-        Decision.objects.filter(
-            revision=post.live_revision_id,
-            digest=post.live_revision.digest,
-            verdict=Decision.Verdict.APPROVE,
-        )
-        .select_related("reviewer")
-        .order_by("-pk")
-        .first()
-    )
-    if decision is None:
-        return Stamp(is_reviewed=False)
-    byline = disclosure.byline(decision.reviewer, disclosure.ANONYMOUS_REVIEWER)
-    return Stamp(True, byline, decision.decided_at)
+    return stamps_of([post])[post.pk]
+
+
+def stamps_of(posts: Iterable[Post]) -> dict[int, Stamp]:
+    """Return the stamps of posts by their ids. One query, and none when no approval holds."""
+    posts = list(posts)
+    approved = {post.live_revision_id: post for post in posts if post.is_live_approved}
+    found = {post.pk: Stamp(is_reviewed=False) for post in posts}
+    decisions = Decision.objects.filter(
+        revision__in=list(approved), verdict=Decision.Verdict.APPROVE
+    ).select_related("reviewer")
+    # In order, so that the latest one stays.
+    for decision in decisions.order_by("pk") if approved else ():
+        post = approved[decision.revision_id]
+        if decision.digest == post.live_revision.digest:
+            found[post.pk] = Stamp.of(decision)
+    return found
 
 
 def pictures_of(post: Post) -> list[pictures.Picture]:

@@ -1,6 +1,6 @@
 """Posts for programs: Markdown, JSON; and what robots are told. Same rules as the article page.
 
-In: a slug. Out: text without markup of ours and without private data.
+In: a slug. Out: text without markup of ours and without private data, with validators.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import markdown, metabox
+from posts import changes, disclosure, markdown, metabox
 from posts.views.article import (
     answers_moved_and_withdrawn,
     box_of,
@@ -20,9 +22,12 @@ from posts.views.article import (
     pictures_of,
     stamp_of,
 )
-from posts.views.page import NOINDEX, absolute, with_robots
+from posts.views.conditional import conditional
+from posts.views.documents import document
+from posts.views.page import NOINDEX, SITE_NAME, absolute, with_robots
 
 MARKDOWN_TYPE = "text/markdown; charset=utf-8"
+OPENSEARCH_TYPE = "application/opensearchdescription+xml; charset=utf-8"
 
 # The admin is nobody's search result; everything else says for itself whether it may be indexed,
 # which a robot can only read when it may fetch the page. A preview has a secret address and is for
@@ -33,26 +38,44 @@ ROBOTS = "User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n"
 @require_safe
 @answers_moved_and_withdrawn
 def article_markdown(request: HttpRequest, slug: str) -> HttpResponse:
-    """Return a published post as Markdown. Queries: post, tags, entities, images, stamp."""
-    post = find_post(slug, timezone.now())
+    """Return a published post as Markdown. Queries: post, tags, entities, images, stamp, change."""
+    now = timezone.now()
+    post = find_post(slug, now)
     robots = "" if post.is_indexable else NOINDEX
-    return with_robots(HttpResponse(as_markdown(post), content_type=MARKDOWN_TYPE), robots)
+    response = with_robots(HttpResponse(as_markdown(post), content_type=MARKDOWN_TYPE), robots)
+    return conditional(request, response, changed_at=changes.last_change(now), now=now)
 
 
 @require_safe
 @answers_moved_and_withdrawn
 def article_json(request: HttpRequest, slug: str) -> HttpResponse:
-    """Return a published post as JSON. Queries: post, tags, entities, images, stamp."""
-    post = find_post(slug, timezone.now())
+    """Return a published post as JSON. Queries: post, tags, entities, images, stamp, change."""
+    now = timezone.now()
+    post = find_post(slug, now)
     robots = "" if post.is_indexable else NOINDEX
     shape = {"ensure_ascii": False, "indent": 2}
-    return with_robots(JsonResponse(as_json(post), json_dumps_params=shape), robots)
+    response = with_robots(JsonResponse(as_json(post), json_dumps_params=shape), robots)
+    return conditional(request, response, changed_at=changes.last_change(now), now=now)
 
 
 @require_safe
 def robots_txt(request: HttpRequest) -> HttpResponse:
-    """Return the rules for robots. No queries."""
-    return HttpResponse(ROBOTS, content_type="text/plain; charset=utf-8")
+    """Return the rules for robots and where the sitemap is. No queries."""
+    text = f"{ROBOTS}\nSitemap: {absolute(reverse('sitemap'))}\n"
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def opensearch(request: HttpRequest) -> HttpResponse:
+    """Return what a browser needs to search this site from its own field. No queries."""
+    context = {
+        "name": SITE_NAME,
+        "description": f"Reviewed engineering field notes on {SITE_NAME}.",
+        "template": absolute("/search/?q={searchTerms}"),
+        "self": absolute(request.path),
+        "icon": absolute(static("images/favicon.svg")),
+    }
+    return render(request, "posts/opensearch.xml", context, content_type=OPENSEARCH_TYPE)
 
 
 def as_markdown(post: Any) -> str:
@@ -62,10 +85,12 @@ def as_markdown(post: Any) -> str:
     review = "not reviewed"
     if stamp.decided_at is not None:
         review = f"reviewed by {stamp.byline} on {stamp.decided_at:%Y-%m-%d}"
+    told = disclosure.disclosure(post, reviewer=stamp.byline, reviewed_at=stamp.decided_at)
     facts = [
         f"- address: {absolute(post.get_absolute_url())}",
         f"- published: {post.published_at:%Y-%m-%d}",
         f"- review: {review}",
+        f"- disclosure: {told.text} ({told.value})",
         f"- reading minutes: {post.reading_minutes}",
     ]
     parts = [
@@ -80,50 +105,11 @@ def as_markdown(post: Any) -> str:
 
 
 def as_json(post: Any) -> dict[str, Any]:
-    """Return the post as plain values. One query: the stamp."""
-    revision = post.live_revision
-    stamp = stamp_of(post)
+    """Return the post as plain values, also one that is not listed. One query: the stamp."""
     statistics = getattr(post, "statistics", None)
     return {
-        "title": revision.title,
-        "url": absolute(post.get_absolute_url()),
-        "markdown_url": absolute(reverse("article-markdown", args=[post.slug])),
-        "lede": revision.lede,
-        "body": revision.body,
-        "body_format": "markdown",
-        "language": post.language,
-        "published_at": post.published_at,
+        **document(post, stamp_of(post)),
         "changed_at": post.changed_at,
-        "reading_minutes": post.reading_minutes,
-        "revision": {"number": revision.number, "digest": revision.digest},
-        "tags": [
-            {
-                "name": row.tag.name,
-                "kind": row.tag.kind,
-                "origin": row.origin,
-                "url": absolute(row.tag.get_absolute_url()),
-            }
-            for row in post.post_tags.all()
-        ],
-        "entities": [
-            {
-                "name": row.entity.name,
-                "type": row.entity.type,
-                "url": absolute(row.entity.get_absolute_url()),
-            }
-            for row in post.post_entities.all()
-        ],
-        "images": [
-            {
-                "number": number,
-                "url": picture.url,
-                "source": picture.source,
-                "caption": picture.caption,
-                "alt": picture.alt or picture.caption,
-            }
-            for number, picture in enumerate(pictures_of(post), start=1)
-        ],
-        "meta": metabox.as_json(box_of(post)),
         "statistics": {
             "imported": {
                 "reading_time": statistics.imported_reading_time,
@@ -132,11 +118,6 @@ def as_json(post: Any) -> dict[str, Any]:
             }
             if statistics is not None
             else None,
-        },
-        "review": {
-            "approved": stamp.is_reviewed,
-            "at": stamp.decided_at,
-            "byline": stamp.byline or None,
         },
         "gate": {
             "visibility": post.visibility,

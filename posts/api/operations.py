@@ -1,0 +1,312 @@
+"""The addresses of the API: posts, their revisions and similar ones, tags, entities.
+
+In: names and a place. Out: values for `posts.api.schemas`. Everything starts from `indexable()`; a
+post that is not listed is as absent as one that never was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from ninja import Path, Query, Router
+
+from posts import counters, similar
+from posts.api import schemas
+from posts.api.pages import Paging, in_use, newest_first, numbered
+from posts.api.problems import MovedError, ProblemError, missing
+from posts.models import Decision, Entity, Post, Tag
+from posts.querysets import about, tagged
+from posts.views import documents
+from posts.views.article import MovedError as SlugMovedError
+from posts.views.article import Stamp, WithdrawnError, find_post, stamp_of, stamps_of
+from posts.views.feeds import named
+from posts.views.page import SITE_NAME, absolute
+
+router = Router()
+
+SLUG = Path(max_length=200, description="As in the address of the page.")
+KIND = Query("", max_length=10, description="Only this kind.")
+TYPE = Query("", max_length=60, description="Only this type, by its slug.")
+
+
+def address(name: str, *args: Any) -> str:
+    """Return the absolute address of an operation."""
+    return absolute(reverse(f"api-v1:{name}", args=args))
+
+
+# --- Where everything is ----------------------------------------------------------------------
+
+
+@router.get("/", response=schemas.Service, operation_id="service", url_name="service")
+def service(request: HttpRequest) -> dict[str, Any]:
+    """Say where everything is."""
+    return {
+        "name": SITE_NAME,
+        "version": "1",
+        "openapi": address("openapi-json"),
+        "posts": address("posts"),
+        "tags": address("tags"),
+        "entities": address("entities"),
+        "feeds": [absolute(reverse("feed-atom")), absolute(reverse("feed-json"))],
+        "sitemap": absolute(reverse("sitemap")),
+        "dumps": absolute(reverse("dumps")),
+        "llms": absolute(reverse("llms")),
+    }
+
+
+# --- Posts ------------------------------------------------------------------------------------
+
+
+@router.get("/posts", response=schemas.PostPage, operation_id="posts", url_name="posts")
+def posts(request: HttpRequest, paging: Query[Paging]) -> dict[str, Any]:
+    """List the posts, newest first."""
+    return _post_page(request, paging, timezone.now())
+
+
+@router.get("/posts/{slug}", response=schemas.Post, operation_id="post", url_name="post")
+def post(request: HttpRequest, slug: str = SLUG) -> dict[str, Any]:
+    """Return a whole post."""
+    found = _listed(slug, timezone.now(), "post")
+    return documents.document(found, stamp_of(found))
+
+
+@router.get(
+    "/posts/{slug}/similar",
+    response=schemas.SimilarPosts,
+    operation_id="similar",
+    url_name="similar",
+)
+def similar_posts(request: HttpRequest, slug: str = SLUG) -> dict[str, Any]:
+    """Return a few posts that share what is telling about this one."""
+    now = timezone.now()
+    found = similar.similar_posts(_listed(slug, now, "similar"), now=now)
+    return {
+        "items": [
+            {
+                "slug": item.post.slug,
+                "title": item.post.title,
+                "url": absolute(item.post.get_absolute_url()),
+                "json_url": absolute(reverse("article-json", args=[item.post.slug])),
+                "published_at": item.post.published_at,
+                "reading_minutes": item.post.reading_minutes,
+                "reasons": item.reasons,
+            }
+            for item in found
+        ],
+        "definition": similar.DEFINITION,
+    }
+
+
+# --- Revisions --------------------------------------------------------------------------------
+
+
+@router.get(
+    "/posts/{slug}/revisions",
+    response=schemas.RevisionPage,
+    operation_id="revisions",
+    url_name="revisions",
+)
+def revisions(request: HttpRequest, paging: Query[Paging], slug: str = SLUG) -> dict[str, Any]:
+    """List the revisions of a post that a person approved, newest first."""
+    owner = _listed(slug, timezone.now(), "revisions")
+    approved = owner.revisions.approved().without_content().select_related("author")
+    items, following = numbered(request, paging, approved)
+    stamps = _stamps_of_revisions(items)
+    return {
+        "items": [_revision(owner, item, stamps[item.pk]) for item in items],
+        "next": following,
+    }
+
+
+@router.get(
+    "/posts/{slug}/revisions/{number}",
+    response=schemas.Revision,
+    operation_id="revision",
+    url_name="revision",
+)
+def revision(
+    request: HttpRequest, slug: str = SLUG, number: int = Path(ge=1, lt=2**31)
+) -> dict[str, Any]:
+    """Return a revision of a post that a person approved."""
+    owner = _listed(slug, timezone.now(), "revision", number)
+    found = owner.revisions.approved().select_related("author").filter(number=number).first()
+    if found is None:
+        raise missing("revision", failed="number", expected="one of those at …/revisions")
+    stamp = _stamps_of_revisions([found])[found.pk]
+    content = documents.content_of(found)
+    return {**_revision(owner, found, stamp), **content}
+
+
+def _revision(owner: Any, found: Any, stamp: Stamp) -> dict[str, Any]:
+    return {
+        "number": found.number,
+        "digest": found.digest,
+        "title": found.title,
+        "is_live": found.pk == owner.live_revision_id,
+        "created_at": found.created_at,
+        "disclosure": documents.disclosed(owner, found, stamp),
+        "review": documents.reviewed(stamp),
+    }
+
+
+def _stamps_of_revisions(found: list[Any]) -> dict[int, Stamp]:
+    """Return the stamps of approved revisions. One query."""
+    decisions = Decision.objects.filter(
+        revision__in=[one.pk for one in found], verdict=Decision.Verdict.APPROVE
+    ).select_related("reviewer")
+    # In order, so that the latest one stays.
+    return {decision.revision_id: Stamp.of(decision) for decision in decisions.order_by("pk")}
+
+
+# --- Tags and entities ------------------------------------------------------------------------
+
+
+@router.get("/tags", response=schemas.TagPage, operation_id="tags", url_name="tags")
+def tags(request: HttpRequest, paging: Query[Paging], kind: str = KIND) -> dict[str, Any]:
+    """List the tags that listed posts carry, by kind and slug."""
+    if kind and kind not in Tag.Kind.values:
+        kinds = ", ".join(Tag.Kind.values)
+        raise ProblemError(400, "There is no such kind.", failed="kind", expected=kinds)
+    found, following = in_use(request, paging, Tag, group="kind", within=kind, now=timezone.now())
+    return {"items": [_tag(one, one.count) for one in found], "next": following}
+
+
+@router.get("/tags/{slug}", response=schemas.Tag, operation_id="tag", url_name="tag")
+def tag(request: HttpRequest, slug: str = SLUG) -> dict[str, Any]:
+    """Return a tag that listed posts carry."""
+    found, count = _used_tag(slug, timezone.now())
+    return _tag(found, count)
+
+
+@router.get(
+    "/tags/{slug}/posts", response=schemas.PostPage, operation_id="tag-posts", url_name="tag-posts"
+)
+def tag_posts(request: HttpRequest, paging: Query[Paging], slug: str = SLUG) -> dict[str, Any]:
+    """List the posts with a tag, newest first."""
+    now = timezone.now()
+    found, _ = _used_tag(slug, now)
+    return _post_page(request, paging, now, **tagged(found, now)._asdict())
+
+
+@router.get("/entities", response=schemas.EntityPage, operation_id="entities", url_name="entities")
+def entities(request: HttpRequest, paging: Query[Paging], type: str = TYPE) -> dict[str, Any]:
+    """List the things that listed posts are about, by type and slug."""
+    if "\x00" in type:
+        raise missing("type", failed="type", expected="a type_slug of an entity")
+    found, following = in_use(
+        request, paging, Entity, group="type_slug", within=type, now=timezone.now()
+    )
+    return {"items": [_entity(one, one.count) for one in found], "next": following}
+
+
+@router.get(
+    "/entities/{type_slug}/{slug}",
+    response=schemas.Entity,
+    operation_id="entity",
+    url_name="entity",
+)
+def entity(request: HttpRequest, type_slug: str = SLUG, slug: str = SLUG) -> dict[str, Any]:
+    """Return a thing that listed posts are about."""
+    found, count = _used_entity(type_slug, slug, timezone.now())
+    return _entity(found, count)
+
+
+@router.get(
+    "/entities/{type_slug}/{slug}/posts",
+    response=schemas.PostPage,
+    operation_id="entity-posts",
+    url_name="entity-posts",
+)
+def entity_posts(
+    request: HttpRequest, paging: Query[Paging], type_slug: str = SLUG, slug: str = SLUG
+) -> dict[str, Any]:
+    """List the posts about a thing, newest first."""
+    now = timezone.now()
+    found, _ = _used_entity(type_slug, slug, now)
+    return _post_page(request, paging, now, **about(found, now)._asdict())
+
+
+# --- How things are found ---------------------------------------------------------------------
+
+
+def _post_page(request: HttpRequest, paging: Paging, now: dt.datetime, **index: Any) -> Any:
+    """Return a page of posts. Queries: posts, tags, stamps."""
+    queryset = Post.objects.indexable(now).for_summary()
+    items, following = newest_first(request, paging, queryset, **index)
+    stamps = stamps_of(items)
+    return {
+        "items": [documents.summary(item, stamps[item.pk]) for item in items],
+        "next": following,
+    }
+
+
+def _listed(slug: str, now: dt.datetime, name: str, *more: Any) -> Any:
+    """Return the listed post of a slug; `name` and `more` say where a moved one has gone.
+
+    Queries: post, tags, entities, images; three more when there is none. Raises `MovedError` or
+    `ProblemError`: 410 for a post that readers knew and that was withdrawn, else 404.
+    """
+    try:
+        found = find_post(slug, now) if "\x00" not in slug else None
+    except SlugMovedError as moved:
+        if Post.objects.indexable(now).filter(slug=moved.slug).exists():
+            raise MovedError(address(name, moved.slug, *more)) from moved
+        found = None
+    except WithdrawnError as withdrawn:
+        raise ProblemError(
+            410,
+            "This post was withdrawn.",
+            failed="slug",
+            expected="a post of /api/v1/posts",
+        ) from withdrawn
+    except Http404:
+        found = None
+    if found is None or not found.is_indexable:
+        raise missing("post", failed="slug", expected="a post of /api/v1/posts")
+    return found
+
+
+def _used_tag(slug: str, now: dt.datetime) -> tuple[Tag, int]:
+    """Return a tag and its listed posts. Queries: tag, count."""
+    expected = "a tag of /api/v1/tags"
+    try:
+        found = named(Tag, slug=slug)
+    except Http404 as error:
+        raise missing("tag", failed="slug", expected=expected) from error
+    count = counters.use_counts(tags=[found.pk], now=now).tags[found.pk]
+    if not count:
+        raise missing("tag", failed="slug", expected=expected)
+    return found, count
+
+
+def _used_entity(type_slug: str, slug: str, now: dt.datetime) -> tuple[Entity, int]:
+    """Return an entity and its listed posts. Queries: entity, count."""
+    expected = "an entity of /api/v1/entities"
+    try:
+        found = named(Entity, type_slug=type_slug, slug=slug)
+    except Http404 as error:
+        raise missing("entity", failed="slug", expected=expected) from error
+    count = counters.use_counts(entities=[found.pk], now=now).entities[found.pk]
+    if not count:
+        raise missing("entity", failed="slug", expected=expected)
+    return found, count
+
+
+def _tag(found: Tag, count: int) -> dict[str, Any]:
+    return {
+        **documents.tag_reference(found),
+        "posts": count,
+        "posts_url": address("tag-posts", found.slug),
+    }
+
+
+def _entity(found: Entity, count: int) -> dict[str, Any]:
+    return {
+        **documents.entity_reference(found),
+        "posts": count,
+        "posts_url": address("entity-posts", found.type_slug, found.slug),
+    }
