@@ -544,9 +544,11 @@ def newest_by_shard(ids: int, now: dt.datetime) -> list[tuple[int, dt.datetime]]
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
+    # A shard whose posts are all due later, or over, has none.
+    found = [(number, moment) for number, moment in rows if moment is not None]
     if is_postgresql():
-        return rows
-    return [(n, dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)) for n, at in rows]
+        return found
+    return [(n, dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)) for n, at in found]
 
 
 def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any]]:
@@ -557,6 +559,8 @@ def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any
     moment: Any = now if is_postgresql() else _sqlite_time(now)
     shard = f"(id / {int(ids)})"
     modified = f"{'GREATEST' if is_postgresql() else 'MAX'}(changed_at, listed_at)"
+    # The plus keeps SQLite from walking all that is listed in search of one shard.
+    due = "listed_at" if is_postgresql() else "+listed_at"
     # In words of the index: an aggregate would be answered by a scan of what is left of it.
     first = (
         f"SELECT {shard} FROM posts_post WHERE listed_at IS NOT NULL "  # noqa: S608 (constants)
@@ -568,15 +572,13 @@ def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any
     )
     newest = (
         f"SELECT {modified} FROM posts_post WHERE listed_at IS NOT NULL "  # noqa: S608 (constants)
-        f"AND {shard} = shards.number AND listed_at <= %s "
+        f"AND {shard} = shards.number AND {due} <= %s "
         f"AND (archive_at IS NULL OR archive_at > %s) ORDER BY {modified} DESC LIMIT 1"
     )
     statement = (
         f"WITH RECURSIVE shards(number) AS (SELECT ({first}) UNION ALL "  # noqa: S608 (constants)
-        f"SELECT ({following}) FROM shards WHERE number IS NOT NULL), "
-        f"dated AS (SELECT number, ({newest}) AS modified_at FROM shards "
-        "WHERE number IS NOT NULL) "
-        "SELECT number, modified_at FROM dated WHERE modified_at IS NOT NULL ORDER BY number"
+        f"SELECT ({following}) FROM shards WHERE number IS NOT NULL) "
+        f"SELECT number, ({newest}) FROM shards WHERE number IS NOT NULL"
     )
     return statement, [moment, moment]
 

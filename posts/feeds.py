@@ -142,7 +142,7 @@ def as_atom(channel: Channel, entries: Sequence[Entry]) -> bytes:
             unique_id=entry.id,
             pubdate=entry.published_at,
             updateddate=entry.modified_at,
-            categories=[_xml(tag) for tag in entry.tags],
+            categories=[term for tag in entry.tags if (term := _xml(tag))],
             language=_language(entry),
             alternates=entry.alternates,
             summary=_xml(entry.summary),
