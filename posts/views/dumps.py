@@ -59,7 +59,10 @@ def download(request: HttpRequest, name: str) -> HttpResponseBase:
         return conditional(request, sums, changed_at=written_at, now=now)
     response = FileResponse(file, as_attachment=True, filename=name, content_type=GZIP_TYPE)
     fingerprint = known[name].sha256.encode()
-    return conditional(request, response, changed_at=written_at, now=now, fingerprint=fingerprint)
+    answer = conditional(request, response, changed_at=written_at, now=now, fingerprint=fingerprint)
+    if answer is not response:
+        file.close()
+    return answer
 
 
 def _opened(path: Path) -> BinaryIO:
