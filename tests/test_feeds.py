@@ -190,13 +190,11 @@ def test_pages_name_their_feeds(client):
     assert 'rel="search" type="application/opensearchdescription+xml"' in home
 
 
-@pytest.mark.parametrize("ending", ["atom", "json"])
-@pytest.mark.parametrize("size", [2, 19])
-def test_a_feed_costs_the_same_however_many_posts_it_holds(
-    client, ending, size, django_assert_num_queries
-):
-    for _ in range(size):
-        make_post()
-
-    with django_assert_num_queries(6):  # posts, tags, entities, images, stamps, last change
-        client.get(f"/feed.{ending}")
+def test_a_feed_costs_the_same_however_many_posts_it_holds(client, django_assert_num_queries):
+    for size in (2, 6):
+        for _ in range(size):
+            make_post()
+        for ending in ("atom", "json"):
+            # posts, tags, entities, images, stamps, last change
+            with django_assert_num_queries(6):
+                client.get(f"/feed.{ending}")

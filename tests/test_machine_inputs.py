@@ -59,7 +59,7 @@ def path_of(address, texts):
     query=QUERIES,
     headers=HEADERS,
 )
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def check_no_server_error(client, address, texts, query, headers):
     """A view that raises fails here too: the client passes its error on."""
     path = path_of(address, texts)
@@ -78,9 +78,9 @@ def test_no_input_makes_a_server_error(client):
     check_no_server_error(client)
 
 
-@pytest.mark.parametrize("address", [address for address in ADDRESSES if "{}" in address])
-def test_no_nasty_text_in_an_address_makes_a_server_error(client, address):
+def test_no_nasty_text_in_an_address_makes_a_server_error(client):
     make_post()
-    for text in NASTY:
-        response = client.get(path_of(address, (text, text)))
-        assert response.status_code < 500, text
+    for address in (address for address in ADDRESSES if "{}" in address):
+        for text in NASTY:
+            response = client.get(path_of(address, (text, text)))
+            assert response.status_code < 500, (address, text)

@@ -48,19 +48,26 @@ class Renderer(JSONRenderer):
 class Api(NinjaAPI):
     """django-ninja's API, with the problems in its document and `answering` around its views."""
 
+    document: OpenAPISchema | None = None
+
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Return the document; every operation also names its problems."""
-        document = super().get_openapi_schema(**options)
+        """Return the document, made once; every operation also names its problems."""
+        if self.document is None:
+            self.document = self._with_problems(super().get_openapi_schema(**options))
+        return self.document
+
+    def _with_problems(self, document: OpenAPISchema) -> OpenAPISchema:
         reference = "#/components/schemas/{model}"
         problem = Problem.model_json_schema(ref_template=reference)
         document["components"]["schemas"]["Problem"] = problem
-        for methods in document["paths"].values():
+        for address, methods in document["paths"].items():
             for operation in methods.values():
                 statuses = {400: "A parameter is wrong."}
-                if any(given["in"] == "path" for given in operation["parameters"]):
+                if "{" in address:
                     statuses[404] = "There is no such thing, or it is not listed."
-                if any(given["name"] == "slug" for given in operation["parameters"]):
+                if "/posts/{slug}" in address:
                     statuses[410] = "The post was withdrawn."
+                    operation["responses"][301] = {"description": "The post has another address."}
                 for status, words in statuses.items():
                     schema = {"$ref": reference.format(model="Problem")}
                     content = {PROBLEM_TYPE: {"schema": schema}}
