@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from posts.views import archive, article, machine, preview, seen
 from posts.api import api
 from posts.views import (
     archive,
@@ -14,6 +13,7 @@ from posts.views import (
     llms,
     machine,
     preview,
+    seen,
     sitemaps,
 )
 

@@ -20,6 +20,7 @@ def get(client, path, status=200):
     assert response.status_code == status, response.content
     kind = "application/json" if status == 200 else "application/problem+json"
     assert response.headers["Content-Type"].split(";")[0] == kind
+    assert response.headers["X-Robots-Tag"] == "noindex"
     return json.loads(response.content)
 
 

@@ -70,7 +70,7 @@ def asked(cases, examples):
 
 
 def test_every_operation_answers_as_its_document_says():
-    check_operations(2)
+    check_operations(1)
 
 
 @pytest.mark.long

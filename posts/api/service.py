@@ -29,6 +29,7 @@ from posts.api.problems import (
     response_of,
 )
 from posts.views.conditional import conditional
+from posts.views.page import NOINDEX, with_robots
 
 DESCRIPTION = (
     "Reviewed engineering field notes, read-only. Only notes that a person has approved are here; "
@@ -109,6 +110,8 @@ def answering(view: View, service: NinjaAPI) -> View:
             response = response_of(error)
         finally:
             request.method = method
+        # Answers for programs are no pages for a search to find.
+        with_robots(response, NOINDEX)
         if response.status_code != 200:
             return response
         now = timezone.now()
