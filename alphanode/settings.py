@@ -65,6 +65,9 @@ REVIEW_OWN_WORK = env.read_switch("REVIEW_OWN_WORK", default=False)
 # own. Off, where no process may be started: by the page that shows its progress.
 BULK_PROCESS = env.read_switch("BULK_PROCESS", default=True)
 
+# How often one address may search in a minute; 0 means as often as it likes.
+SEARCHES_A_MINUTE = env.read_whole_number("SEARCHES_A_MINUTE", default=60, minimum=0)
+
 # How mail leaves: by default it is written to the terminal.
 email = env.read_email_url("EMAIL_URL", default="consolemail://")
 EMAIL_BACKEND = email["EMAIL_BACKEND"]

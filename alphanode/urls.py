@@ -1,4 +1,4 @@
-"""Routes of the site: the admin, and everything else from `posts`."""
+"""Routes of the site: the admin, and everything else from `posts`; pages for what goes wrong."""
 
 from django.urls import include, path
 
@@ -9,3 +9,6 @@ urlpatterns = [
     path("admin/", site.urls),
     path("", include("posts.urls")),
 ]
+
+handler404 = "posts.views.errors.not_found"
+handler500 = "posts.views.errors.server_error"

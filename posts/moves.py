@@ -17,6 +17,7 @@ from posts import db, projection
 from posts import gate as gates
 from posts.models import ImportedPost, Post, Revision
 from posts.reflection import LIST_COLUMNS, reflected
+from posts.search import entries as search
 from posts.transitions import State
 
 
@@ -56,6 +57,12 @@ def carry_out(moves: Sequence[Move], now: dt.datetime) -> None:
     opened = [_gate(move.post_id, move.after) for move in moved_gate]
     gates.copy_to_projections(opened)
     gates.count(opened, +1, now)
+    search.refresh(
+        move.post_id
+        for move in moves
+        if (move.before.listed_at, move.before.live, move.before.published_at)
+        != (move.after.listed_at, move.after.live, move.after.published_at)
+    )
 
 
 def _gate_of(state: State) -> tuple[Any, ...]:

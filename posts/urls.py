@@ -16,6 +16,7 @@ from posts.views import (
     seen,
     sitemaps,
 )
+from posts.views import archive, article, machine, preview, search
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -28,6 +29,8 @@ urlpatterns = [
     path("tags/", archive.tag_list, name="tag-list"),
     path("tags/<str:slug>/", archive.tag, name="tag"),
     path("entities/<str:type_slug>/<str:slug>/", archive.entity, name="entity"),
+    path("search/", search.search, name="search"),
+    path("search/suggestions/", search.suggestions, name="search-suggestions"),
     path("preview/<str:token>/", preview.preview, name="preview"),
     path("seen/<int:post_id>/", seen.seen, name="seen"),
     path("feed.atom", feeds.site, {"form": "atom"}, name="feed-atom"),

@@ -39,6 +39,7 @@ from posts.models import (
     Tag,
 )
 from posts.reflection import LIST_COLUMNS, reflected
+from posts.search import entries as search
 from posts.transitions import INITIAL_VISIBILITY, ReviewError, state_of
 
 if TYPE_CHECKING:
@@ -313,6 +314,8 @@ def set_editorial_tags(
         )
         gate.count(this_gate, +1, now)
         Post.objects.filter(pk=locked.pk).update(changed_at=now)
+        if locked.listed_at is not None:
+            search.refresh([locked.pk])
         removed_ids = Tag.objects.filter(name__in=removed).values_list("id", flat=True)
         history.append(
             [

@@ -228,6 +228,8 @@ GET  /archive/                                                  200 200 200 200 
 GET  /tags/                                                     200 200 200 200 200 200 200
 GET  /tags/<slug>/                                              200 200 200 200 200 200 200
 GET  /entities/<type_slug>/<slug>/                              200 200 200 200 200 200 200
+GET  /search/                                                   200 200 200 200 200 200 200
+GET  /search/suggestions/                                       200 200 200 200 200 200 200
 GET  /preview/<token>/                                          200 200 200 200 200 200 200
 GET  /preview/<token>/ #unknown                                 404 404 404 404 404 404 404
 GET  /seen/<post_id>/                                           405 405 405 405 405 405 405

@@ -53,6 +53,7 @@ def test_settings_read_the_documented_variables():
         "REDIS_URL",
         "REVIEW_OWN_WORK",
         "REVIEW_UNDO_SECONDS",
+        "SEARCHES_A_MINUTE",
         "SECRET_KEY",
     ]
 
@@ -74,6 +75,7 @@ def test_operations_document_lists_each_variable_with_its_default(load):
         "DUMPS_FOLDER": "`dumps`",
         "REVIEW_UNDO_SECONDS": f"`{settings['REVIEW_UNDO_SECONDS']}`",
         "REVIEW_OWN_WORK": "`off`",
+        "SEARCHES_A_MINUTE": f"`{settings['SEARCHES_A_MINUTE']}`",
         "EMAIL_URL": "`consolemail://`",
         "EMAIL_FROM": f"`{settings['DEFAULT_FROM_EMAIL']}`",
     }

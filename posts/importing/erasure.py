@@ -38,6 +38,7 @@ from posts.models import (
     Tag,
 )
 from posts.reflection import entity_names
+from posts.search import vocabulary
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -90,10 +91,12 @@ def erase(
                 content_object_id__in=ids, origin=PostTag.Origin.EDITORIAL
             ).values_list("tag__name", flat=True)
         )
+        words = vocabulary.words_of(ids)
         with db.erasing("logged erasure"):
             _clear_rejects(ids)
             _leave_tombstones(ids)
             remove_rows(ids, by=by, now=now)
+        vocabulary.forget(words)
         remove_unused_names(metas, now=now, tags=editorial)
         logged = BulkAction.objects.create(
             actor=by,

@@ -25,6 +25,7 @@ from posts.models.review import (
     Event,
     Seal,
 )
+from posts.models.search import SearchEntry, SearchWord
 from posts.models.tags import PostTag, Tag
 from posts.models.windows import EditWindow
 
@@ -56,6 +57,8 @@ __all__ = [
     "QueueEntry",
     "Revision",
     "Seal",
+    "SearchEntry",
+    "SearchWord",
     "Slug",
     "Statistics",
     "Tag",

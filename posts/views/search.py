@@ -1,0 +1,234 @@
+"""The search page and what is proposed while somebody types. Reads only; everything is a GET URL.
+
+In: `q` in the query language, `sort`, `page`. Out: results with marked passages, chips, facets; if
+nothing is found, what to try instead. No input is an error.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from posts import content, throttle
+from posts.models import Post, Revision
+from posts.search import finding, vocabulary
+from posts.search.database import Candidate
+from posts.search.finding import NEWEST, RELEVANCE, RESULTS_MAX, Counted, Found
+from posts.search.language import QUERY_MAX, Filter, Part, Query, parse
+from posts.search.passages import best_passage, marked, texts
+from posts.views.page import cards, page_context, with_robots
+
+ROBOTS = "noindex,follow"
+PAGE_SIZE = 20
+PAGES_MAX = RESULTS_MAX // PAGE_SIZE
+#: Values of a facet that are shown at once, and with the ones behind "more".
+FACET_SHOWN, FACET_MAX = 10, 30
+TAGS_PROPOSED = 8
+TITLES_PROPOSED = 6
+#: Suggestions are asked for at every pause of typing.
+SUGGESTIONS_A_SEARCH = 4
+
+
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """Show what a query finds, or the query language. Queries: `finding.find`, tags, posts, texts.
+
+    Too many searches in a minute give 429 with the seconds to wait.
+    """
+    wait = throttle.seconds_to_wait(request, name="search", limit=settings.SEARCHES_A_MINUTE)
+    if wait:
+        return _slow_down(request, wait)
+    now = timezone.now()
+    typed = request.GET.get("q", "")[: QUERY_MAX * 2]
+    query = parse(typed)
+    sort = request.GET.get("sort", "")
+    if sort not in (RELEVANCE, NEWEST) or not query.terms:
+        sort = RELEVANCE if query.terms else NEWEST
+    problems = list(query.problems)
+    page = _page_number(request.GET.get("page", ""), problems)
+    context = page_context(
+        page_title=f"Search: {query}" if query.parts else "Search",
+        robots=ROBOTS,
+        typed=typed[:QUERY_MAX],
+        query=query,
+        problems=problems,
+        query_max=QUERY_MAX,
+        difficulties=content.DIFFICULTIES,
+        sort=sort,
+    )
+    if query.parts:
+        found = finding.find(query, sort=sort, now=now)
+        context |= _found_context(found, query, sort, page, now)
+    return with_robots(render(request, "posts/search.html", context), ROBOTS)
+
+
+def _slow_down(request: HttpRequest, wait: int) -> HttpResponse:
+    context = page_context(page_title="Too many searches", robots=ROBOTS, seconds=wait)
+    response = render(request, "posts/search_busy.html", context, status=429)
+    response.headers["Retry-After"] = str(wait)
+    return with_robots(response, ROBOTS)
+
+
+def _page_number(text: str, problems: list[str]) -> int:
+    if not text:
+        return 1
+    if text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= PAGES_MAX and len(text) < 4:
+        return int(text)
+    problems.append(f"There is no page {text[:20]!r}, so this is the first one.")
+    return 1
+
+
+def _found_context(
+    found: Found, typed: Query, sort: str, page: int, now: dt.datetime
+) -> dict[str, Any]:
+    query = found.query
+    pages = -(-len(found.posts) // PAGE_SIZE)
+    if page > pages:
+        page = 1
+    shown = found.posts[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    context: dict[str, Any] = {
+        "found": found,
+        "query_shown": str(query),
+        "number": len(found.newest),
+        "results_max": RESULTS_MAX,
+        "results": _results(shown, query, now),
+        "page": page,
+        "pages": pages,
+        "previous_url": _url(query, sort, page - 1) if page > 1 else "",
+        "next_url": _url(query, sort, page + 1) if page < pages else "",
+        "sorts": [(name, "" if name == sort else _url(query, name)) for name in (RELEVANCE, NEWEST)]
+        if query.terms
+        else [],
+        "chips": [(part, _url(query.without(part), sort)) for part in query.parts],
+        "clear_url": reverse("search"),
+        "corrections": found.corrections,
+    }
+    if found.posts:
+        context["facets"] = _facets(found, sort, now)
+    else:
+        context["unknown"] = found.unknown
+        context["proposals"] = [
+            (one.left_out, one.number, one.is_more, _url(one.query, sort))
+            for one in finding.proposals(query, now)
+        ]
+        context["tags"] = finding.nearest_tags(typed, now, limit=TAGS_PROPOSED)
+    return context
+
+
+def _url(query: Query, sort: str, page: int = 1) -> str:
+    """Return the address of a page of results; what goes without saying is left out."""
+    parameters = {"q": str(query)}
+    if sort != (RELEVANCE if query.terms else NEWEST):
+        parameters["sort"] = sort
+    if page > 1:
+        parameters["page"] = str(page)
+    if not query.parts:
+        return reverse("search")
+    return f"{reverse('search')}?{urlencode(parameters)}"
+
+
+def _results(shown: Sequence[Candidate], query: Query, now: dt.datetime) -> list[Any]:
+    """Return posts in the order found, with `title_pieces` and `passage`. Three queries."""
+    ids = [one.post_id for one in shown]
+    posts = {
+        post.pk: post for post in cards(Post.objects.indexable(now).for_card().filter(pk__in=ids))
+    }
+    results = [posts[pk] for pk in ids if pk in posts]
+    bodies = dict(
+        Revision.objects.filter(pk__in=[post.live_revision_id for post in results]).values_list(
+            "pk", "body"
+        )
+        if query.terms
+        else ()
+    )
+    for post in results:
+        post.title_pieces = marked(post.title, query.stems)
+        body = bodies.get(post.live_revision_id, "")
+        post.passage = best_passage(chain([post.lede_text], texts(body)), query.stems)
+    return results
+
+
+def _facets(found: Found, sort: str, now: dt.datetime) -> list[dict[str, Any]]:
+    """Return what the results can be narrowed to, each value with its number and address."""
+    stacks, tags = finding.count_tags(found.newest)
+    difficulties = finding.count_difficulties(
+        finding.without_own(found.query, "difficulty", found, now), content.DIFFICULTIES
+    )
+    years = finding.count_years(finding.without_own(found.query, "year", found, now))
+    groups = [
+        _facet("Stack", "stack", stacks, found, sort),
+        _facet("Difficulty", "difficulty", difficulties, found, sort),
+        _facet("Year", "year", years, found, sort),
+        _facet("Tag", "tag", tags, found, sort),
+    ]
+    return [group for group in groups if group["values"]]
+
+
+def _facet(
+    title: str, kind: str, counted: Iterable[Counted], found: Found, sort: str
+) -> dict[str, Any]:
+    query, total = found.query, len(found.newest)
+    own: list[Part] = [one for one in query.filters if one.kind == kind and not one.is_excluded]
+    # A note has one difficulty and one year, so another one takes the place of the chosen.
+    replaces = kind in ("difficulty", "year")
+    values = []
+    for value, number in counted:
+        part = Filter(kind, value)
+        other = (query.without(*own) if replaces else query).with_part(part)
+        narrows = number < total or found.is_more or (replaces and own)
+        if part not in own and narrows and len(str(other)) <= QUERY_MAX:
+            values.append((value, number, _url(other, sort)))
+    return {
+        "title": title,
+        "kind": kind,
+        "values": values[:FACET_SHOWN],
+        "more": values[FACET_SHOWN:FACET_MAX],
+    }
+
+
+@require_safe
+def suggestions(request: HttpRequest) -> JsonResponse:
+    """Return titles and tags for what is being typed, as JSON; see `templates/posts/search.html`.
+
+    Queries: completions, posts, their titles, tags and their counts.
+    """
+    limit = settings.SEARCHES_A_MINUTE * SUGGESTIONS_A_SEARCH
+    wait = throttle.seconds_to_wait(request, name="suggestions", limit=limit)
+    if wait:
+        busy = JsonResponse({"titles": [], "tags": []}, status=429)
+        busy.headers["Retry-After"] = str(wait)
+        return busy
+    now = timezone.now()
+    # What the language adds is left out: a suggestion is a title or a tag.
+    text = " ".join(term.text for term in parse(request.GET.get("q", "")).terms)
+    ids = [one.post_id for one in finding.titles_while_typing(text, now)]
+    titles: dict[str, dict[str, str]] = {}
+    for post in (
+        Post.objects.indexable(now).filter(pk__in=ids).only("title", "slug").order_by("-pk")
+    ):
+        titles.setdefault(
+            post.title.casefold(), {"title": post.title, "url": post.get_absolute_url()}
+        )
+    names = vocabulary.tags_beginning_with(text, limit=60)
+    tags = finding.used_tags(names, now, limit=TAGS_PROPOSED)
+    response = JsonResponse(
+        {
+            "titles": list(titles.values())[:TITLES_PROPOSED],
+            "tags": [
+                {"name": tag.name, "url": tag.get_absolute_url(), "count": tag.count}
+                for tag in tags
+            ],
+        }
+    )
+    response.headers["X-Robots-Tag"] = ROBOTS
+    return response
