@@ -33,8 +33,8 @@ demo_environment = \
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
 .PHONY: help setup demo test test-long lint e2e screenshots bench-import bench-compare \
-	bench-review bench-readers bench-broken torture-import torture-kills torture-workers torture-matrix \
-	torture-races torture-giants check lock
+	bench-review bench-readers bench-broken bench-search torture-import torture-kills \
+	torture-workers torture-matrix torture-races torture-giants check lock
 
 help: ## list the tasks
 	@echo "make <task>, where <task> is one of:"
@@ -99,6 +99,10 @@ bench-readers: ## measure article pages and saves while an import runs (ARGS=)
 bench-broken: ## import with 1 % of the records broken in forty ways; check each reject (ARGS=)
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.broken_bench $(ARGS)
+
+bench-search: ## measure searches of 100,000 listed notes on both databases (ARGS=)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.search_bench $(ARGS)
 
 torture-import: ## kill, cut off and fill up imports; compare with undisturbed ones (ROUNDS=, ARGS=)
 	$(bootstrap) base

@@ -143,12 +143,12 @@ def _circumstances(results: dict[str, Any]) -> Iterator[str]:
         yield f"Left out: {name} ({reason})."
 
 
-def put_into(page: Path, text: str) -> None:
+def put_into(page: Path, text: str, *, begin: str = BEGIN, end: str = END) -> None:
     """Replace what stands between the markers of a page; a page without them gets both."""
     old = page.read_text(encoding="utf-8") if page.exists() else "# Performance\n"
-    if BEGIN not in old:
-        old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
-    before, _, rest = old.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    if begin not in old:
+        old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
+    before, _, rest = old.partition(begin)
+    _, _, after = rest.partition(end)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import string
 import time
 from typing import Any
 
@@ -48,6 +49,19 @@ def body_of(article: Article, number: int) -> str:
     draw = random.Random(number)  # noqa: S311  (frequencies, no secrets)
     words = [word for word, percent in WORDS.items() if draw.random() * 100 < percent]
     return f"{article.body}\n\nAlso noted: {', '.join(words)}."
+
+
+def mistyped(title: str, draw: random.Random) -> str:
+    """Return a title with one letter lost, added, changed, or swapped with the next one."""
+    places = [at for at in range(len(title) - 1) if title[at].isalpha() and title[at + 1].isalpha()]
+    at = draw.choice(places)
+    other = draw.choice(string.ascii_lowercase.replace(title[at].lower(), ""))
+    kind = draw.choice(("lost", "added", "changed", "swapped"))
+    if kind == "swapped" and title[at] != title[at + 1]:
+        return f"{title[:at]}{title[at + 1]}{title[at]}{title[at + 2 :]}"
+    if kind == "lost":
+        return title[:at] + title[at + 1 :]
+    return title[:at] + other + title[at + (kind == "changed") :]
 
 
 def build(posts: int) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from posts.views import (
     llms,
     machine,
     preview,
+    search,
     seen,
     sitemaps,
 )
-from posts.views import archive, article, machine, preview, search
 
 urlpatterns = [
     path("", archive.home, name="home"),

@@ -43,7 +43,7 @@ SAMPLE = 200
 #: What reading one entry's vector costs, in times of what sorting one match of the index costs.
 READING = 12
 #: Notes with all words of a phrase, newest first, in which the phrase itself is looked for.
-PHRASE_LOOKS = 4_000
+PHRASE_LOOKS = 2_000
 
 
 class Entry(NamedTuple):
@@ -101,20 +101,20 @@ def fact(kind: str, value: object) -> str:
 # --- Tables -----------------------------------------------------------------------------------
 
 _POSTGRESQL = (
-    "ALTER TABLE posts_searchentry ADD COLUMN vector tsvector NOT NULL",
+    "ALTER TABLE posts_searchentry ADD COLUMN IF NOT EXISTS vector tsvector NOT NULL",
     # Read whole, often: not compressed, and beside the row, which the walks by date read.
     "ALTER TABLE posts_searchentry ALTER COLUMN vector SET STORAGE EXTERNAL",
     # A short list of what is not sorted in yet: every search reads it from end to end.
-    "CREATE INDEX search_vector ON posts_searchentry USING gin (vector) "
+    "CREATE INDEX IF NOT EXISTS search_vector ON posts_searchentry USING gin (vector) "
     "WITH (gin_pending_list_limit = 1024)",
     # Statistics of words would only mislead: `candidates` says itself which way to go.
     "ALTER TABLE posts_searchentry ALTER COLUMN vector SET STATISTICS 0",
     'ALTER TABLE posts_searchword ALTER COLUMN word TYPE varchar(40) COLLATE "C"',
 )
 _SQLITE = (
-    "CREATE VIRTUAL TABLE posts_searchindex "
+    "CREATE VIRTUAL TABLE IF NOT EXISTS posts_searchindex "
     "USING fts5(title, head, body, facts, tokenize = 'ascii')",
-    "CREATE TRIGGER posts_searchentry_leaves AFTER DELETE ON posts_searchentry "
+    "CREATE TRIGGER IF NOT EXISTS posts_searchentry_leaves AFTER DELETE ON posts_searchentry "
     "BEGIN DELETE FROM posts_searchindex WHERE rowid = old.place; END",
 )
 _SQLITE_BACK = (
@@ -126,12 +126,15 @@ _SQLITE_BACK = (
 class InstallSearch(Operation):
     """Make the index beside the tables of the models; the way back drops it.
 
-    To be repeated behind a later change of posts_searchentry: SQLite makes a changed table anew
-    and silently drops its trigger.
+    To be repeated, with `again`, behind a later change of posts_searchentry: SQLite makes a changed
+    table anew and silently drops its trigger. Both ways of that one only make what is missing.
     """
 
     reversible = True
     reduces_to_sql = False
+
+    def __init__(self, *, again: bool = False) -> None:
+        self.again = again
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Change no model."""
@@ -141,8 +144,11 @@ class InstallSearch(Operation):
             schema_editor.execute(statement)
 
     def database_backwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
-        for statement in () if db.is_postgresql() else _SQLITE_BACK:
-            schema_editor.execute(statement)
+        if self.again:
+            self.database_forwards(app_label, schema_editor, *states)
+        elif not db.is_postgresql():
+            for statement in _SQLITE_BACK:
+                schema_editor.execute(statement)
 
     def describe(self) -> str:
         return "Make the full-text index"
@@ -180,7 +186,7 @@ def insert(entries: Sequence[Entry], *, version: int) -> None:
             rows,
         )
         cursor.executemany(
-            "INSERT INTO posts_searchindex (rowid, title, head, body, facts) "
+            "INSERT OR REPLACE INTO posts_searchindex (rowid, title, head, body, facts) "
             "VALUES (%s, %s, %s, %s, %s)",
             [
                 (
