@@ -201,6 +201,30 @@ def read_database(name: str, *, default: str, root: Path) -> dict[str, Any]:
     return database
 
 
+def read_text(name: str, *, default: str, longest: int) -> str:
+    """Return one line of text, trimmed, at most so many characters."""
+    raw = read_raw(name)
+    if raw is None:
+        return default
+    text = raw.strip()
+    if not text.isprintable() or len(text) > longest:
+        refuse(name, repr(text[:40]), f"one line of text, at most {longest} characters")
+    return text
+
+
+def read_web_address(name: str) -> str:
+    """Return an address of a page, or nothing when the variable is not set or empty."""
+    text = (read_raw(name) or "").strip()
+    try:
+        parts = urlsplit(text)
+        is_page = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_page = False
+    if text and not (is_page and text.isprintable() and " " not in text):
+        refuse(name, repr(text[:80]), "an address like https://example.org/licence, or empty")
+    return text
+
+
 def read_email_url(name: str, *, default: str) -> dict[str, Any]:
     """Return Django's EMAIL_ settings: how mail leaves, `consolemail://` being the terminal."""
     raw = read_raw(name)
@@ -236,6 +260,14 @@ def read_email_address(name: str, *, default: str) -> str:
     _, address = parseaddr(text)
     if not EMAIL_ADDRESS.fullmatch(address) or not text.isprintable():
         refuse(name, repr(text), "an address like notes@example.org or Notes <notes@example.org>")
+    return text
+
+
+def read_plain_email_address(name: str) -> str:
+    """Return an address alone, or nothing when the variable is not set or empty."""
+    text = (read_raw(name) or "").strip()
+    if text and not (EMAIL_ADDRESS.fullmatch(text) and text.isprintable()):
+        refuse(name, repr(text[:80]), "an address like notes@example.org, or empty")
     return text
 
 

@@ -36,6 +36,13 @@ ALLOWED_HOSTS = env.read_hosts(
 # below turns on TLS rules.
 PUBLIC_URL = env.read_public_url("PUBLIC_URL", default="http://127.0.0.1:8000")
 
+# What the site is called, whom to write to, and on what terms its texts may be used. Without a
+# contact there is no security.txt; without a licence the page about it says that none is stated.
+SITE_NAME = env.read_text("SITE_NAME", default="alphanode", longest=40) or "alphanode"
+CONTACT_EMAIL = env.read_plain_email_address("CONTACT_EMAIL")
+LICENCE_NAME = env.read_text("LICENCE_NAME", default="", longest=100)
+LICENCE_URL = env.read_web_address("LICENCE_URL")
+
 # Articles show images from these hosts and no others, over https. picsum.photos redirects to
 # fastly.picsum.photos, and a Content-Security-Policy looks at every hop.
 IMAGE_HOSTS = env.read_hosts(

@@ -10,5 +10,7 @@ urlpatterns = [
     path("", include("posts.urls")),
 ]
 
+# The site's own pages for what goes wrong; Django's would know neither its name nor its robots.
+handler403 = "posts.views.errors.forbidden"
 handler404 = "posts.views.errors.not_found"
 handler500 = "posts.views.errors.server_error"

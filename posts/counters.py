@@ -1,4 +1,4 @@
-"""Use counts of tags and entities and the archive's total: folded values plus what became due.
+"""Use counts of tags, entities and topics, and the archive's numbers: folded plus what became due.
 
 Gate changes append deltas (`posts.gate`); `fold` adds those that are due to the counters. Reading
 gives the same number before and after a fold.
@@ -7,7 +7,7 @@ gives the same number before and after a fold.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -24,10 +24,15 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from posts import db
-from posts.models import Counter, CounterDelta, Entity, Tag
+from posts.models import Counter, CounterDelta, Entity, Tag, Topic
 
-#: The counter of all listed posts.
+#: The counter of all listed posts, and what the names of the others begin with.
 LISTED = "listed"
+MONTH = "month:"
+DIFFICULTY = "difficulty:"
+
+#: Due deltas looked at for tags that are in use since the last fold.
+RECENT_MAX = 500
 
 #: Deltas taken in one fold; more are left to the next one, so that a fold stays short.
 FOLD_MAX = 20_000
@@ -39,6 +44,16 @@ class UseCounts(NamedTuple):
     tags: dict[int, int]
     entities: dict[int, int]
     listed: int
+
+
+def month_counter(listed_at: dt.datetime) -> str:
+    """Return the name of the counter of posts listed in a month, in UTC."""
+    return f"{MONTH}{listed_at.astimezone(dt.UTC):%Y-%m}"
+
+
+def difficulty_counter(difficulty: str) -> str:
+    """Return the name of the counter of posts of a difficulty; a long one is cut."""
+    return f"{DIFFICULTY}{difficulty}"[: CounterDelta._meta.get_field("name").max_length]
 
 
 def due_amount(subject: str, now: dt.datetime) -> Any:
@@ -74,7 +89,7 @@ def use_counts(
         _counted("entity", Entity.objects.filter(pk__in=list(entities)), now),
     ]
     unfolded = CounterDelta.objects.filter(
-        tag__isnull=True, entity__isnull=True, due_at__lte=now
+        name="", tag__isnull=True, entity__isnull=True, topic__isnull=True, due_at__lte=now
     ).order_by()
     sources = (Counter.objects.filter(pk=LISTED).values("value"), unfolded.values("amount"))
     parts += [
@@ -100,6 +115,59 @@ def total_listed(now: dt.datetime) -> int:
     return use_counts(now=now).listed
 
 
+def named(prefix: str, now: dt.datetime) -> dict[str, int]:
+    """Return the counters whose name begins so, without that beginning, those above 0.
+
+    One query: as many rows as there are such counters, and deltas that are due.
+    """
+    until = prefix[:-1] + chr(ord(prefix[-1]) + 1)  # by the index, whatever the collation
+    folded = Counter.objects.filter(name__gte=prefix, name__lt=until).values_list("name", "value")
+    due = CounterDelta.objects.filter(
+        due_at__lte=now, name__gte=prefix, name__lt=until
+    ).values_list("name", "amount")
+    found: dict[str, int] = {}
+    for name, number in folded.order_by().union(due.order_by(), all=True):
+        key = name.removeprefix(prefix)
+        found[key] = found.get(key, 0) + number
+    return {name: number for name, number in found.items() if number > 0}
+
+
+def topic_counts(topics: Iterable[int], now: dt.datetime) -> dict[int, int]:
+    """Return use counts of topics by id. One query."""
+    rows = Topic.objects.filter(pk__in=list(topics)).order_by()
+    counted = rows.values_list("pk", F("use_count") + due_amount("topic", now))
+    return {pk: max(0, number) for pk, number in counted}
+
+
+def most_used(kinds: Sequence[str], limit: int, now: dt.datetime) -> dict[str, list[Any]]:
+    """Return, by kind, the tags that most listed posts carry, each with its `count`.
+
+    Queries, all by indexes: what was counted since the last fold, the most used until then (one a
+    kind), the tags of the first, the numbers of all. The tag table is never read through.
+    """
+    recent = (
+        CounterDelta.objects.filter(due_at__lte=now, tag__isnull=False)
+        .order_by("-due_at")
+        .values_list("tag_id", flat=True)[:RECENT_MAX]
+    )
+    tags: dict[int, Any] = {}
+    for kind in kinds:
+        used = Tag.objects.filter(kind=kind, use_count__gt=0).order_by("-use_count", "name")
+        tags |= {tag.pk: tag for tag in used[:limit]}
+    since = Tag.objects.filter(pk__in=set(recent) - set(tags), kind__in=kinds)
+    tags |= {tag.pk: tag for tag in since}
+    counts = use_counts(tags=tags, now=now).tags
+    found: dict[str, list[Any]] = {kind: [] for kind in kinds}
+    for pk, tag in tags.items():
+        tag.count = counts[pk]
+        if tag.count > 0:
+            found[tag.kind].append(tag)
+    return {
+        kind: sorted(tags_of_kind, key=lambda tag: (-tag.count, tag.name))[:limit]
+        for kind, tags_of_kind in found.items()
+    }
+
+
 def fold(*, now: dt.datetime) -> int:
     """Add due deltas to the counters and remove them; return how many were folded.
 
@@ -114,30 +182,41 @@ def fold(*, now: dt.datetime) -> int:
         rows = list(
             CounterDelta.objects.filter(due_at__lte=now)
             .order_by("due_at", "-amount", "pk")
-            .values_list("pk", "tag_id", "entity_id", "amount")[:FOLD_MAX]
+            .values_list("pk", "name", "tag_id", "entity_id", "topic_id", "amount")[:FOLD_MAX]
         )
         if not rows:
             return 0
         tags: dict[int, int] = {}
         entities: dict[int, int] = {}
-        total = 0
-        for _, tag_id, entity_id, amount in rows:
+        topics: dict[int, int] = {}
+        numbers: dict[str, int] = {}
+        for _, name, tag_id, entity_id, topic_id, amount in rows:
             if tag_id is not None:
                 tags[tag_id] = tags.get(tag_id, 0) + amount
             elif entity_id is not None:
                 entities[entity_id] = entities.get(entity_id, 0) + amount
+            elif topic_id is not None:
+                topics[topic_id] = topics.get(topic_id, 0) + amount
             else:
-                total += amount
+                numbers[name or LISTED] = numbers.get(name or LISTED, 0) + amount
         _add(Tag, tags)
         _add(Entity, entities)
-        if total:
-            Counter.objects.filter(pk=LISTED).update(value=F("value") + total)
+        _add(Topic, topics)
+        _add_to_counters(numbers)
         for chunk in db.chunked([row[0] for row in rows]):
             CounterDelta.objects.filter(pk__among=chunk)._raw_delete(CounterDelta.objects.db)
     return len(rows)
 
 
-def _add(model: type[Tag] | type[Entity], amounts: dict[int, int]) -> None:
+def _add_to_counters(amounts: dict[str, int]) -> None:
+    """Add to the archive's numbers; the row of all listed posts, held by a fold, guards them."""
+    db.insert_missing(Counter, ("name",), [(name,) for name in sorted(amounts)], value="0")
+    for name, amount in amounts.items():
+        if amount:
+            Counter.objects.filter(pk=name).update(value=F("value") + amount)
+
+
+def _add(model: type[Tag] | type[Entity] | type[Topic], amounts: dict[int, int]) -> None:
     """Add to use counts, locked in id order; one update for each distinct amount."""
     changed = sorted(pk for pk, amount in amounts.items() if amount)
     for chunk in db.chunked(changed):

@@ -7,14 +7,16 @@ counters learn when a post becomes due. Whether a post is listed is asked in `po
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from django.db.models import Count
 
-from posts import db
-from posts.models import CounterDelta, PostEntity, PostTag
+from posts import db, topics
+from posts.counters import difficulty_counter, month_counter
+from posts.models import CounterDelta, Post, PostEntity, PostTag
 
 
 class Gate(NamedTuple):
@@ -39,32 +41,81 @@ def copy_to_projections(gates: Iterable[Gate]) -> None:
             PostEntity.objects.filter(post_id__among=chunk).update(listed_at=listed_at)
 
 
+#: Columns of a delta, in the order of `_Delta`.
+_COLUMNS = ("name", "tag_id", "entity_id", "topic_id", "amount", "due_at")
+
+
+class _Delta(NamedTuple):
+    """A change to come; nothing named is the archive's total."""
+
+    name: str = ""
+    tag_id: int | None = None
+    entity_id: int | None = None
+    topic_id: int | None = None
+    amount: int = 0
+    due_at: dt.datetime | None = None
+
+
 def count(gates: Iterable[Gate], sign: int, now: dt.datetime) -> None:
     """Append what open gates add to (+1) or take from (-1) the use counts, each when it is due.
 
-    Call with -1 before the tags or the gate change and with +1 after. Two queries per distinct
-    moment and 500 posts, one insert.
+    Call with -1 before the tags, the topic or the gate change and with +1 after. Three queries per
+    distinct moment and 500 posts, one insert; three more for topics not known yet.
     """
     due: dict[tuple[dt.datetime, int], list[int]] = {}
+    months: Tally[tuple[str, int, dt.datetime]] = Tally()
     for gate in gates:
         if gate.listed_at is None:
             continue
-        due.setdefault((max(gate.listed_at, now), sign), []).append(gate.post_id)
+        month = month_counter(gate.listed_at)
+        due_at = max(gate.listed_at, now)
+        due.setdefault((due_at, sign), []).append(gate.post_id)
+        months[(month, sign, due_at)] += 1
         if gate.archive_at is not None:
             closes_at = max(gate.archive_at, gate.listed_at, now)
             due.setdefault((closes_at, -sign), []).append(gate.post_id)
-    rows: list[tuple[int | None, int | None, int, dt.datetime]] = []
+            months[(month, -sign, closes_at)] += 1
+    rows = [
+        _Delta(name=month, amount=amount * posts, due_at=due_at)
+        for (month, amount, due_at), posts in months.items()
+    ]
     for (due_at, amount), ids in due.items():
-        rows.append((None, None, amount * len(ids), due_at))
+        changed = functools.partial(_Delta, due_at=due_at)
+        rows.append(changed(amount=amount * len(ids)))
         rows += [
-            (tag_id, None, amount * uses, due_at) for tag_id, uses in _uses(PostTag, ids).items()
+            changed(tag_id=tag_id, amount=amount * uses)
+            for tag_id, uses in _uses(PostTag, ids).items()
         ]
         rows += [
-            (None, entity_id, amount * uses, due_at)
+            changed(entity_id=entity_id, amount=amount * uses)
             for entity_id, uses in _uses(PostEntity, ids).items()
         ]
+        of_topics, of_difficulties = _kinds(ids)
+        known = topics.ids_of(of_topics)
+        rows += [
+            changed(topic_id=known[name], amount=amount * posts)
+            for name, posts in of_topics.items()
+            if name in known
+        ]
+        rows += [
+            changed(name=difficulty_counter(name), amount=amount * posts)
+            for name, posts in of_difficulties.items()
+        ]
     if rows:
-        db.insert_rows(CounterDelta, ("tag_id", "entity_id", "amount", "due_at"), rows)
+        db.insert_rows(CounterDelta, _COLUMNS, rows)
+
+
+def _kinds(ids: Sequence[int]) -> tuple[Tally[str], Tally[str]]:
+    """Return how many of the posts have each topic, and each difficulty."""
+    of_topics: Tally[str] = Tally()
+    of_difficulties: Tally[str] = Tally()
+    for chunk in db.chunked(ids):
+        found = Post.objects.filter(pk__in=chunk).values_list("topic", "difficulty")
+        for topic, difficulty in found:
+            of_topics[topic] += 1
+            of_difficulties[difficulty] += 1
+    del of_topics[""], of_difficulties[""]
+    return of_topics, of_difficulties
 
 
 def _uses(model: type[PostTag] | type[PostEntity], ids: Sequence[int]) -> Tally[int]:

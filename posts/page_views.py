@@ -145,8 +145,8 @@ def week_of(moment: dt.datetime) -> dt.date:
     return day - dt.timedelta(days=day.weekday())
 
 
-def most_read(now: dt.datetime, *, most: int) -> list[int]:
-    """Return ids of the most read listed posts of the last weeks, most read first.
+def most_read(now: dt.datetime, *, most: int) -> dict[int, int]:
+    """Return ids of the most read listed posts of the last weeks with their views, most first.
 
     Queries: one a week by its index, and the gate. A sum over the posts that are among the first
     `LOOKED_AT` of some week, so that the work does not grow with the archive.
@@ -158,9 +158,10 @@ def most_read(now: dt.datetime, *, most: int) -> list[int]:
         for post_id, views in rows.values_list("post_id", "count")[:LOOKED_AT]:
             uses[post_id] += views
     if not uses:
-        return []
-    listed = set(Post.objects.indexable(now).filter(pk__in=uses).values_list("pk", flat=True))
-    return sorted(listed, key=lambda pk: (-uses[pk], -pk))[:most]
+        return {}
+    listed = Post.objects.indexable(now).filter(pk__in=uses).values_list("pk", flat=True)
+    ranked = sorted(listed, key=lambda pk: (-uses[pk], -pk))[:most]
+    return {pk: uses[pk] for pk in ranked}
 
 
 def prune(*, before: dt.date) -> int:

@@ -105,6 +105,20 @@ class PostQuerySet(models.QuerySet[Any]):
         """Posts whose archive time has come, for `posts.changes`."""
         return self.filter(archive_at__lte=now)
 
+    def with_gate(self) -> Self:
+        """Posts whose gate is open, or opens at a moment to come."""
+        return self.filter(listed_at__isnull=False)
+
+    def listed_between(self, start: dt.datetime, end: dt.datetime) -> Self:
+        """Posts whose gate opened from `start` until before `end`; beside `indexable()`."""
+        return self.filter(listed_at__gte=start, listed_at__lt=end)
+
+    def tagged(self, tag: int, now: dt.datetime) -> Self:
+        """Posts with a tag, newest first, by that tag's own index; beside `indexable()`."""
+        return self.filter(post_tags__tag=tag, post_tags__listed_at__lte=now).order_by(
+            "-post_tags__listed_at", "-post_tags__content_object_id"
+        )
+
     def awaiting_review(self) -> Self:
         """Posts with a revision that waits for a verdict: the queue. Archived ones are done."""
         return self.filter(proposed_revision__isnull=False).exclude(visibility="archived")

@@ -39,6 +39,7 @@ from posts.models import (
     Post,
     PreviewLink,
     Tag,
+    Topic,
 )
 from posts.querysets import SHARD_IDS
 from tests.builders import make_post, make_user
@@ -223,10 +224,15 @@ GET  /posts/<slug>.json                                         200 200 200 200 
 GET  /posts/<slug>.json #draft                                  404 404 404 404 404 404 404
 GET  /posts/<slug>/                                             200 200 200 200 200 200 200
 GET  /posts/<slug>/ #draft                                      404 404 404 404 404 404 404
+GET  /posts/<slug>.png                                           200 200 200 200 200 200 200
+GET  /posts/<slug>.png #draft                                    404 404 404 404 404 404 404
 GET  /r/<reference>/                                            302 302 302 302 302 302 302
 GET  /archive/                                                  200 200 200 200 200 200 200
+GET  /archive/<year>/                                            200 200 200 200 200 200 200
+GET  /archive/<year>/<month>/                                    200 200 200 200 200 200 200
 GET  /tags/                                                     200 200 200 200 200 200 200
 GET  /tags/<slug>/                                              200 200 200 200 200 200 200
+GET  /topics/<slug>/                                             200 200 200 200 200 200 200
 GET  /entities/<type_slug>/<slug>/                              200 200 200 200 200 200 200
 GET  /search/                                                   200 200 200 200 200 200 200
 GET  /search/suggestions/                                       200 200 200 200 200 200 200
@@ -264,6 +270,13 @@ GET  /api/v1/entities                                           200 200 200 200 
 GET  /api/v1/entities/<type_slug>/<slug>                        200 200 200 200 200 200 200
 GET  /api/v1/entities/<type_slug>/<slug>/posts                  200 200 200 200 200 200 200
 GET  /api/v1/<rest>                                             404 404 404 404 404 404 404
+GET  /about/                                                     200 200 200 200 200 200 200
+GET  /about/review/                                              200 200 200 200 200 200 200
+GET  /privacy/                                                   200 200 200 200 200 200 200
+GET  /licence/                                                   200 200 200 200 200 200 200
+GET  /style/                                                     404 404 404 404 404 404 404
+GET  /favicon.ico                                                301 301 301 301 301 301 301
+GET  /.well-known/security.txt                                   404 404 404 404 404 404 404
 GET  /robots.txt                                                200 200 200 200 200 200 200
 """
 
@@ -342,6 +355,8 @@ class World:
             "slug": self.post.slug,
             "token": self.token,
             "reference": self.post.reference,
+            "year": 2026,
+            "month": 11,
             "app_label": "posts",
             "url": "there-is-no-such-page",
             "rest": "there-is-no-such-address",
@@ -359,6 +374,8 @@ class World:
             values["number"] = self.post.pk // SHARD_IDS
         if "/tags/<slug>" in route:
             values["slug"] = self.post.post_tags.earliest("pk").tag.slug
+        if route.startswith("/topics/"):
+            values["slug"] = Topic.objects.earliest("pk").slug
         if "/entities/<type_slug>" in route:
             shown = self.post.post_entities.earliest("pk").entity
             values |= {"type_slug": shown.type_slug, "slug": shown.slug}
@@ -433,7 +450,10 @@ class World:
 def world() -> World:
     superuser = make_user("superuser")
     post = import_note(
-        reference="N-1", tags=["tides"], entities=[{"name": "Slack water", "type": "place"}]
+        reference="N-1",
+        topic="ebb / tides",
+        tags=["tides"],
+        entities=[{"name": "Slack water", "type": "place"}],
     )
     act_on_all(
         actions=["approve", "publish"], queryset=Post.objects.all(), by=superuser, undo_seconds=0

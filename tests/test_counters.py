@@ -1,6 +1,8 @@
 """Use counts: what is folded and what became due always add up to what is listed."""
 
 import datetime as dt
+from collections import Counter as Tally
+from typing import NamedTuple
 
 import pytest
 from django.db import transaction
@@ -9,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posts import counters, review, writing
-from posts.models import Counter, CounterDelta, Entity, Post, PostEntity, PostTag, Tag
+from posts.models import (
+    Counter,
+    CounterDelta,
+    Entity,
+    Post,
+    PostEntity,
+    PostTag,
+    Tag,
+    Topic,
+)
 from posts.querysets import indexable
 from posts.transitions import ReviewError
 from tests.builders import make_post, make_snapshot, make_user
@@ -17,18 +28,43 @@ from tests.concurrently import look, run_together
 
 pytestmark = pytest.mark.django_db
 
-NOW = dt.datetime(2026, 11, 17, 9, 0, tzinfo=dt.UTC)
+# So near the end of a month that some steps of a sequence fall into the next.
+NOW = dt.datetime(2026, 10, 31, 23, 59, 20, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
 DAY = dt.timedelta(days=1)
 
 
 def read(now):
     """Return every count as pages read it."""
-    return counters.use_counts(
+    uses = counters.use_counts(
         tags=Tag.objects.values_list("pk", flat=True),
         entities=Entity.objects.values_list("pk", flat=True),
         now=now,
     )
+    topics = counters.topic_counts(Topic.objects.values_list("pk", flat=True), now)
+    return AllCounts(
+        uses,
+        {Topic.objects.get(pk=pk).name: uses for pk, uses in topics.items() if uses},
+        counters.named(counters.MONTH, now),
+        counters.named(counters.DIFFICULTY, now),
+    )
+
+
+class AllCounts(NamedTuple):
+    """Every count there is: of tags, entities and all; by topic, month and difficulty."""
+
+    uses: counters.UseCounts
+    topics: dict[str, int]
+    months: dict[str, int]
+    difficulties: dict[str, int]
+
+    @property
+    def listed(self):
+        return self.uses.listed
+
+    @property
+    def tags(self):
+        return self.uses.tags
 
 
 def counted(now):
@@ -43,10 +79,17 @@ def counted(now):
         ids = model._meta.get_field(subject).related_model.objects.values_list("pk", flat=True)
         return {pk: found.get(pk, 0) for pk in ids}
 
-    return counters.UseCounts(
-        uses(PostTag, "tag", "content_object"),
-        uses(PostEntity, "entity", "post"),
-        Post.objects.indexable(now).count(),
+    posts = Post.objects.indexable(now)
+    months = Tally(f"{post.listed_at:%Y-%m}" for post in posts)
+    return AllCounts(
+        counters.UseCounts(
+            uses(PostTag, "tag", "content_object"),
+            uses(PostEntity, "entity", "post"),
+            posts.count(),
+        ),
+        dict(Tally(post.topic for post in posts if post.topic)),
+        dict(months),
+        dict(Tally(post.difficulty for post in posts if post.difficulty)),
     )
 
 
@@ -71,9 +114,14 @@ steps = st.lists(
     max_size=14,
 )
 SNAPSHOTS = [
-    {"tools": ("sluice",), "stack": ("tidal services",), "entities": ()},
+    {
+        "topic": "one topic / of two",
+        "tools": ("sluice",),
+        "stack": ("tidal services",),
+        "entities": (),
+    },
     {"tools": ("gauge", "sluice"), "stack": ("archives",)},
-    {"tools": (), "stack": ()},
+    {"tools": (), "stack": (), "topic": "", "difficulty": "advanced"},
 ]
 
 

@@ -201,10 +201,10 @@ def test_most_read_adds_up_the_last_weeks_and_asks_the_gate():
     with CaptureQueriesContext(connection) as captured:
         found = page_views.most_read(now, most=5)
 
-    assert found == [first.pk, second.pk]
+    assert list(found.items()) == [(first.pk, 10), (second.pk, 9)]
     assert len(captured) == page_views.WEEKS + 1
-    assert page_views.most_read(now, most=1) == [first.pk]
-    assert page_views.most_read(now - dt.timedelta(weeks=60), most=5) == []
+    assert page_views.most_read(now, most=1) == {first.pk: 10}
+    assert page_views.most_read(now - dt.timedelta(weeks=60), most=5) == {}
 
 
 def test_the_index_gives_the_order_of_the_most_read():

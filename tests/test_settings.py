@@ -42,6 +42,7 @@ def load(monkeypatch):
 def test_settings_read_the_documented_variables():
     assert VARIABLES == [
         "ALLOWED_HOSTS",
+        "CONTACT_EMAIL",
         "DATABASE_URL",
         "DEBUG",
         "DUMPS_FOLDER",
@@ -49,13 +50,44 @@ def test_settings_read_the_documented_variables():
         "EMAIL_URL",
         "IMAGE_HOSTS",
         "IMAGE_PLACEHOLDER",
+        "LICENCE_NAME",
+        "LICENCE_URL",
         "PUBLIC_URL",
         "REDIS_URL",
         "REVIEW_OWN_WORK",
         "REVIEW_UNDO_SECONDS",
         "SEARCHES_A_MINUTE",
         "SECRET_KEY",
+        "SITE_NAME",
     ]
+
+
+def test_site_says_who_it_is_only_as_far_as_it_is_told(load):
+    settings = load()
+    assert settings["SITE_NAME"] == "alphanode"
+    assert (settings["CONTACT_EMAIL"], settings["LICENCE_NAME"], settings["LICENCE_URL"]) == (
+        *("", "", ""),
+    )
+
+    settings = load(SITE_NAME=" Tidal notes ", CONTACT_EMAIL="a@example.org", LICENCE_NAME="")
+    assert (settings["SITE_NAME"], settings["CONTACT_EMAIL"]) == ("Tidal notes", "a@example.org")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SITE_NAME", "x" * 41),
+        ("SITE_NAME", "two\nlines"),
+        ("CONTACT_EMAIL", "Name <a@example.org>"),
+        ("CONTACT_EMAIL", "nobody"),
+        ("LICENCE_URL", "javascript:alert(1)"),
+        ("LICENCE_URL", "https://"),
+        ("LICENCE_URL", "https://[x"),
+    ],
+)
+def test_wrong_word_about_the_site_stops_the_start(load, name, value):
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is wrong"):
+        load(**{name: value})
 
 
 def test_operations_document_lists_each_variable_with_its_default(load):
@@ -78,6 +110,10 @@ def test_operations_document_lists_each_variable_with_its_default(load):
         "SEARCHES_A_MINUTE": f"`{settings['SEARCHES_A_MINUTE']}`",
         "EMAIL_URL": "`consolemail://`",
         "EMAIL_FROM": f"`{settings['DEFAULT_FROM_EMAIL']}`",
+        "SITE_NAME": f"`{settings['SITE_NAME']}`",
+        "CONTACT_EMAIL": "empty",
+        "LICENCE_NAME": "empty",
+        "LICENCE_URL": "empty",
     }
 
 

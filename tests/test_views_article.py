@@ -2,6 +2,7 @@
 
 import datetime as dt
 import html
+import json
 import os
 import re
 from pathlib import Path
@@ -19,8 +20,8 @@ from tests.bulk_archive import fill_archive
 PICTURE = content.Image("picsum.photos", "https://picsum.photos/seed/a/1200/630", "the caption")
 
 # post (with live revision, statistics, identity), tags, entities, images, use counts, candidates
-# for similar posts, those posts, the stamp
-ARTICLE_QUERIES = 8
+# for similar posts, those posts, the stamp, the note before, the one after, more of the first tag
+ARTICLE_QUERIES = 11
 
 
 def rich_snapshot(**over):
@@ -70,7 +71,10 @@ def test_an_imported_reviewed_label_does_not_open_the_gate(client, db):
     assert response.context["stamp"].is_reviewed is False
 
 
-@pytest.mark.parametrize("name", ["article", "article-markdown", "article-json"])
+VIEWS = ["article", "article-markdown", "article-json", "article-card"]
+
+
+@pytest.mark.parametrize("name", VIEWS)
 def test_a_private_post_is_not_found(client, db, name):
     assert get(client, make_post(state="private"), name).status_code == 404
 
@@ -100,7 +104,7 @@ def test_a_post_past_its_archive_date_is_gone(client, db):
     assert get(client, post).status_code == 410
 
 
-@pytest.mark.parametrize("name", ["article", "article-markdown", "article-json"])
+@pytest.mark.parametrize("name", VIEWS)
 def test_retired_slugs_lead_to_the_current_one_in_one_hop(client, db, name):
     editor = make_user("superuser")
     post = make_post(slug="first-slug", by=editor)
@@ -224,6 +228,104 @@ def test_the_article_costs_the_same_at_any_size(client, db, size, django_assert_
         response = get(client, post)
 
     assert response.context["similar"]
+
+
+# --- What stands beside and below -------------------------------------------------------------
+
+HOUR = dt.timedelta(hours=1)
+
+
+def write(title, *, hours, **more):
+    now = timezone.now() - HOUR * hours
+    return make_post(snapshot=make_snapshot(title=title, **more), now=now)
+
+
+def test_neighbours_are_those_of_the_archive(client, db):
+    older, post, newer = (write(title, hours=h) for title, h in (("a", 9), ("b", 5), ("c", 1)))
+    make_post(state="published", now=timezone.now() - 3 * HOUR)
+
+    beside = get(client, post).context["beside"]
+
+    assert (beside.older.pk, beside.newer.pk) == (older.pk, newer.pk)
+    assert get(client, newer).context["beside"].newer is None
+    assert get(client, older).context["beside"].older is None
+
+
+def test_a_note_that_is_not_listed_has_no_neighbours(client, db):
+    write("a", hours=9)
+
+    assert get(client, make_post(state="published")).context["beside"] == (None, None)
+
+
+def test_more_of_the_first_tag_repeats_neither_the_note_nor_similar_ones(client, db):
+    posts = [write(f"word{n} {n}", hours=20 - n, stack=("weirs",), tools=()) for n in range(14)]
+
+    context = get(client, posts[5]).context
+
+    similar = {item.post.pk for item in context["similar"]}
+    more = [post.pk for post in context["more"]]
+    assert len(more) == 5
+    assert not {posts[5].pk, *similar} & set(more)
+    assert more == [p.pk for p in reversed(posts) if p.pk not in {posts[5].pk, *similar}][:5]
+
+
+@pytest.mark.parametrize(
+    ("days", "years"), [(10, 0), (2 * 365 - 5, 0), (2 * 365 + 5, 2), (4 * 365 + 9, 4)]
+)
+def test_a_note_reviewed_long_ago_says_so(client, db, days, years):
+    post = make_post(now=timezone.now() - dt.timedelta(days=days))
+
+    response = get(client, post)
+
+    assert response.context["reviewed_years_ago"] == years
+    assert ("Last reviewed over" in response.content.decode()) is (years > 0)
+
+
+def linked_data(response):
+    (text,) = re.findall(
+        r'<script type="application/ld\+json">(.*?)</script>', response.content.decode(), re.DOTALL
+    )
+    return json.loads(text)
+
+
+def test_linked_data_tells_what_the_site_knows_and_no_claim(client, db, settings):
+    settings.PUBLIC_URL = "https://notes.example.org"
+    snapshot = make_snapshot(reference="anp-ref-1", revision=content.Label("x", "1", "2020-01-01"))
+    post = make_post(snapshot=snapshot)
+    address = f"https://notes.example.org/posts/{post.slug}/"
+
+    found = linked_data(get(client, post))
+
+    assert found["@type"] == "TechArticle"
+    assert found["url"] == found["mainEntityOfPage"] == address
+    assert found["datePublished"] == post.published_at.isoformat()
+    assert found["isBasedOn"] == "https://notes.example.org/r/anp-ref-1/"
+    assert found["image"]["url"] == f"https://notes.example.org/posts/{post.slug}.png"
+    assert found["proficiencyLevel"] == "intermediate"
+    assert "2020" not in json.dumps(found)
+    assert "license" not in found
+
+
+def test_linked_data_cannot_end_its_script(client, db):
+    bad = "</script><script>alert(1)</script><!-- \u2028 & é"
+
+    response = get(client, make_post(snapshot=make_snapshot(title=bad)))
+
+    assert linked_data(response)["headline"] == bad
+    assert "<script>alert" not in response.content.decode()
+
+
+def test_a_note_can_be_cited(client, db, settings):
+    settings.PUBLIC_URL = "https://notes.example.org"
+    post = make_post(snapshot=make_snapshot(title="Weirs", reference="anp-ref-1"))
+
+    text = " ".join(re.sub(r"<[^>]+>", "", get(client, post).content.decode()).split())
+
+    day = f"{post.published_at.day} {post.published_at:%B %Y}"
+    assert (
+        f"“Weirs”, alphanode, reference anp-ref-1, revision 1, {day}, reviewed by a reviewer on "
+        f"{day}. https://notes.example.org/posts/{post.slug}/"
+    ) in text
 
 
 def seeds():

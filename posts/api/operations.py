@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +25,7 @@ from posts.views import documents
 from posts.views.article import MovedError as SlugMovedError
 from posts.views.article import Stamp, WithdrawnError, find_post, stamp_of, stamps_of
 from posts.views.feeds import named
-from posts.views.page import SITE_NAME, absolute
+from posts.views.page import absolute
 
 router = Router()
 
@@ -45,7 +46,7 @@ def address(name: str, *args: Any) -> str:
 def service(request: HttpRequest) -> dict[str, Any]:
     """Say where everything is."""
     return {
-        "name": SITE_NAME,
+        "name": settings.SITE_NAME,
         "version": "1",
         "openapi": address("openapi-json"),
         "posts": address("posts"),

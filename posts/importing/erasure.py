@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from posts import content, counters, db, gate, history, queue
+from posts import content, counters, db, gate, history, queue, topics
 from posts.importing import runs
 from posts.models import (
     BulkAction,
@@ -98,6 +98,7 @@ def erase(
             remove_rows(ids, by=by, now=now)
         vocabulary.forget(words)
         remove_unused_names(metas, now=now, tags=editorial)
+        topics.remove_unused(meta.get("topic", "") for meta in metas)
         logged = BulkAction.objects.create(
             actor=by,
             action="erase",

@@ -27,6 +27,7 @@ from posts.models.review import (
 )
 from posts.models.search import SearchEntry, SearchWord
 from posts.models.tags import PostTag, Tag
+from posts.models.topics import Topic
 from posts.models.windows import EditWindow
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "Slug",
     "Statistics",
     "Tag",
+    "Topic",
 ]

@@ -135,6 +135,12 @@ class Post(models.Model):  # type: ignore[django-manager-missing]  # taggit's ba
             models.Index(
                 SHARD, MODIFIED_AT, name="post_sitemap", condition=Q(listed_at__isnull=False)
             ),
+            # A topic's page and its parts; only listed posts, so that an import pays nothing.
+            models.Index(
+                fields=["topic", "listed_at", "id"],
+                name="post_topic_listed",
+                condition=Q(listed_at__isnull=False) & ~Q(topic=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -39,6 +39,8 @@ class Tag(TagBase):
         verbose_name_plural = "tags"
         indexes = [
             models.Index(fields=["kind", "slug"], name="tag_used", condition=Q(use_count__gt=0)),
+            # The most used of a kind, for home and the tag index.
+            models.Index(fields=["kind", "-use_count", "name"], name="tag_of_kind"),
         ]
 
     def get_absolute_url(self) -> str:

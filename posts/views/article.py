@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.db.models import BooleanField, Case, Value, When
 from django.http import (
     Http404,
@@ -24,10 +25,23 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import claims, counters, disclosure, markdown, metabox, pictures, similar
+from posts import (
+    claims,
+    counters,
+    disclosure,
+    linked_data,
+    markdown,
+    metabox,
+    neighbours,
+    pictures,
+    similar,
+)
 from posts.models import Decision, Post, Slug
 from posts.querysets import indexable
-from posts.views.page import DESCRIPTION_MAX, NOINDEX, page_context, with_robots
+from posts.views.page import DESCRIPTION_MAX, NOINDEX, absolute, page_context, with_robots
+
+#: Whole years since the review from which a page says how long ago it was.
+OLD_YEARS = 2
 
 
 class MovedError(Exception):
@@ -59,6 +73,14 @@ class Stamp:
         """Return the stamp of an approval that came with its reviewer."""
         byline = disclosure.byline(decision.reviewer, disclosure.ANONYMOUS_REVIEWER)
         return cls(True, byline, decision.decided_at)
+
+    def years_old(self, now: dt.datetime) -> int:
+        """Return whole years since the review, 0 while there are fewer than two."""
+        if self.decided_at is None:
+            return 0
+        then = self.decided_at
+        years = now.year - then.year - ((now.month, now.day) < (then.month, then.day))
+        return years if years >= OLD_YEARS else 0
 
 
 def find_post(slug: str, now: dt.datetime) -> Any:
@@ -208,7 +230,11 @@ def _tags(post: Post, counts: counters.UseCounts) -> list[Any]:
 @require_safe
 @answers_moved_and_withdrawn
 def article(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show a published post. Queries: post, tags, entities, images, counts, stamp, similar (2)."""
+    """Show a published post.
+
+    Queries: post, tags, entities, images, counts, stamp, similar (2), neighbours (2), more of the
+    first tag.
+    """
     now = timezone.now()
     post = find_post(slug, now)
     robots = "" if post.is_indexable else NOINDEX
@@ -220,9 +246,15 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
     counts = _counts(post, now)
     stamp = stamp_of(post)
     check = check_of(post)
+    told = disclosure.disclosure(post, reviewer=stamp.byline, reviewed_at=stamp.decided_at)
+    tags = _tags(post, counts)
+    found = similar.similar_posts(post, now=now, counts=counts)
+    shown = {post.pk, *(item.post.pk for item in found)}
+    description = description_of(post)
+    card = absolute(reverse("article-card", args=[post.slug]))
     return page_context(
         page_title=revision.title,
-        description=description_of(post),
+        description=description,
         path=post.get_absolute_url(),
         robots=robots,
         post=post,
@@ -236,19 +268,58 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
         lede=markdown.render_inline(revision.lede),
         metabox=box_of(post, check),
         claims=check,
-        tags=_tags(post, counts),
-        similar=similar.similar_posts(post, now=now, counts=counts),
+        tags=tags,
+        similar=found,
         similar_definition=similar.DEFINITION,
+        beside=neighbours.beside(post, now),
+        more=neighbours.more_of(tags[0].pk, without=shown, now=now) if tags else [],
         stamp=stamp,
-        disclosure=disclosure.disclosure(post, reviewer=stamp.byline, reviewed_at=stamp.decided_at),
+        reviewed_years_ago=stamp.years_old(now),
+        disclosure=told,
         is_indexable=post.is_indexable,
         is_scheduled=False,
         reading_minutes=post.reading_minutes,
         published_at=post.published_at,
         difficulty=post.difficulty,
         seen_url=reverse("seen", args=[post.pk]),
+        card_image=card,
+        linked_data=linked_data.script(
+            _linked(post, description=description, image=card, told=told, tags=tags)
+        ),
         alternates=[
             ("text/markdown", reverse("article-markdown", args=[post.slug])),
             ("application/json", reverse("article-json", args=[post.slug])),
         ],
     )
+
+
+def _linked(
+    post: Any, *, description: str, image: str, told: disclosure.Disclosure, tags: list[Any]
+) -> dict[str, Any]:
+    """Return the note in schema.org's terms; what the import claimed is not among them."""
+    address = absolute(post.get_absolute_url())
+    publisher = {"@type": "Organization", "name": settings.SITE_NAME, "url": absolute("/")}
+    return {
+        "@type": "TechArticle",
+        "@id": address,
+        "url": address,
+        "mainEntityOfPage": address,
+        "headline": post.live_revision.title,
+        "description": description,
+        "image": {"@type": "ImageObject", "url": image, "width": 1200, "height": 630},
+        "datePublished": post.published_at.isoformat(),
+        "dateModified": max(post.published_at, post.changed_at).isoformat(),
+        "inLanguage": post.language or "en",
+        "timeRequired": f"PT{post.reading_minutes}M",
+        "proficiencyLevel": post.difficulty,
+        "articleSection": tags[0].name if tags else "",
+        "keywords": [tag.name for tag in tags],
+        "version": str(post.live_revision.number),
+        "isBasedOn": absolute(reverse("reference", args=[post.reference]))
+        if post.reference and "/" not in post.reference
+        else "",
+        "digitalSourceType": "" if told.value == "none" else linked_data.BY_MODEL,
+        "license": settings.LICENCE_URL,
+        "publisher": publisher,
+        "author": publisher,
+    }

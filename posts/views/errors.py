@@ -1,13 +1,15 @@
-"""Error pages: not found and server error. The withdrawn page (410) belongs to the article view."""
+"""Error pages: not allowed, not found, server error. The 410 belongs to the article view."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.http import (
     HttpRequest,
     HttpResponse,
+    HttpResponseForbidden,
     HttpResponseNotFound,
     HttpResponseServerError,
 )
@@ -35,10 +37,17 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return with_robots(HttpResponseNotFound(page), NOINDEX)
 
 
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Return the 403 page, without what the exception says. No queries."""
+    context = page_context(page_title="Not allowed", robots=NOINDEX)
+    page = loader.render_to_string("403.html", context, request)
+    return with_robots(HttpResponseForbidden(page), NOINDEX)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the 500 page: a template without context, since anything may be broken."""
+    """Return the 500 page: a template that needs no more than a name, since anything may break."""
     try:
-        page = loader.get_template("500.html").render()
+        page = loader.get_template("500.html").render({"site_name": settings.SITE_NAME})
     except TemplateDoesNotExist:
         page = "<!doctype html><title>Server error</title><h1>Server error</h1>"
     return HttpResponseServerError(page)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -25,7 +26,7 @@ from posts.querysets import about, tagged
 from posts.views.article import Stamp, description_of, pictures_of, stamps_of
 from posts.views.conditional import conditional
 from posts.views.documents import identifier
-from posts.views.page import SITE_NAME, absolute
+from posts.views.page import absolute
 
 #: Posts on one page of a feed; they come with their whole text.
 FEED_POSTS = 20
@@ -40,7 +41,7 @@ def site(request: HttpRequest, form: str) -> HttpResponse:
     """Return the newest posts. Queries: posts, tags, entities, images, stamps, change."""
     now = timezone.now()
     page = page_of(_posts(now), request.GET, path=request.path, size=FEED_POSTS)
-    return _feed(request, form, page, now, SITE_NAME, SITE_DESCRIPTION, reverse("home"))
+    return _feed(request, form, page, now, settings.SITE_NAME, SITE_DESCRIPTION, reverse("home"))
 
 
 @require_safe
@@ -56,7 +57,7 @@ def tag(request: HttpRequest, slug: str, form: str) -> HttpResponse:
         **tagged(found, now)._asdict(),
     )
     words = f"Reviewed notes with the tag {found.name}."
-    title = f"{SITE_NAME}: {found.name}"
+    title = f"{settings.SITE_NAME}: {found.name}"
     return _feed(request, form, page, now, title, words, found.get_absolute_url())
 
 
@@ -73,7 +74,7 @@ def entity(request: HttpRequest, type_slug: str, slug: str, form: str) -> HttpRe
         **about(found, now)._asdict(),
     )
     words = f"Reviewed notes about {found.name}."
-    title = f"{SITE_NAME}: {found.name} ({found.type})"
+    title = f"{settings.SITE_NAME}: {found.name} ({found.type})"
     return _feed(request, form, page, now, title, words, found.get_absolute_url())
 
 
@@ -106,7 +107,7 @@ def _feed(
         home_url=absolute(home),
         feed_url=first,
         page_url=f"{first}?{page.query}" if page.query else first,
-        author=SITE_NAME,
+        author=settings.SITE_NAME,
         updated_at=changed_at or NEVER,
         next_url=absolute(page.next_url) if page.next_url else "",
         previous_url=absolute(page.previous_url) if page.previous_url else "",

@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import changes, counters
-from posts.models import Post, Tag
-from posts.views.archive import counted_tags
+from posts.models import Post
 from posts.views.article import stamps_of
 from posts.views.conditional import conditional
 from posts.views.documents import summary
-from posts.views.page import SITE_NAME, absolute
+from posts.views.page import absolute
 
 NEWEST = 20
 STACKS = 20
@@ -44,10 +44,10 @@ def llms_txt(request: HttpRequest) -> HttpResponse:
     posts = list(Post.objects.indexable(now).for_summary().order_by("-listed_at", "-pk")[:NEWEST])
     stamps = stamps_of(posts)
     notes = [summary(post, stamps[post.pk]) for post in posts]
-    stacks = counted_tags(now).filter(kind=Tag.Kind.STACK).order_by("-count", "name")[:STACKS]
+    stacks = counters.most_used(("stack",), STACKS, now)["stack"]
     total = counters.total_listed(now)
     parts = [
-        f"# {SITE_NAME}",
+        f"# {settings.SITE_NAME}",
         f"> {SUMMARY}",
         f"{DETAILS}\n- Listed now: {total} note{'' if total == 1 else 's'}.",
         _section("Reading", _places()),

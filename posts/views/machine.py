@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -24,7 +25,7 @@ from posts.views.article import (
 )
 from posts.views.conditional import conditional
 from posts.views.documents import document
-from posts.views.page import NOINDEX, SITE_NAME, absolute, with_robots
+from posts.views.page import NOINDEX, absolute, with_robots
 
 MARKDOWN_TYPE = "text/markdown; charset=utf-8"
 OPENSEARCH_TYPE = "application/opensearchdescription+xml; charset=utf-8"
@@ -69,8 +70,8 @@ def robots_txt(request: HttpRequest) -> HttpResponse:
 def opensearch(request: HttpRequest) -> HttpResponse:
     """Return what a browser needs to search this site from its own field. No queries."""
     context = {
-        "name": SITE_NAME,
-        "description": f"Reviewed engineering field notes on {SITE_NAME}.",
+        "name": settings.SITE_NAME,
+        "description": f"Reviewed engineering field notes on {settings.SITE_NAME}.",
         "template": absolute("/search/?q={searchTerms}"),
         "self": absolute(request.path),
         "icon": absolute(static("images/favicon.svg")),

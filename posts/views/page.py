@@ -14,7 +14,6 @@ from django.http import HttpResponse
 from posts.markdown import plain_text
 from posts.models import Post
 
-SITE_NAME = "alphanode"
 NOINDEX = "noindex"
 
 #: Characters and tags of one line of a list.
@@ -38,7 +37,7 @@ def page_context(
 ) -> dict[str, Any]:
     """Return a template's context; `path` is the canonical path, "" for none."""
     return {
-        "site_name": SITE_NAME,
+        "site_name": settings.SITE_NAME,
         "public_url": settings.PUBLIC_URL,
         "canonical": absolute(path) if path else "",
         "robots": robots,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 import tempfile
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
-from posts.bulk import act_on_all
+from posts import db, review
 from posts.importing import engine
 from posts.importing.intake import Intake
 from posts.importing.synthesizer import output
@@ -22,6 +24,9 @@ SOURCE = "demo"
 SEED = 2026
 #: Posts left in the queue for whoever tries the demo; with few posts, half of them.
 WAITING = 60
+#: Reviews of the sample archive lie so far back, on so many days, closer together of late.
+SPAN = dt.timedelta(days=900)
+DAYS = 60
 
 HELP = """
 Fills an empty archive with synthesized posts, most of them approved and public, some waiting for
@@ -70,12 +75,21 @@ class Command(BaseCommand):
             engine.run_import(Intake([str(path)]), options=engine.Options(source=SOURCE))
         newest = Post.objects.order_by("-pk").values_list("pk", flat=True)
         left = min(WAITING, number // 2)
-        act_on_all(
-            actions=["approve", "publish"],
-            queryset=Post.objects.awaiting_review().filter(pk__lte=newest[left]),
-            by=_person("demo-reviewer", "Robin", "Sample"),
-            undo_seconds=0,
-        )
+        by = _person("demo-reviewer", "Robin", "Sample")
+        # A day's work at a time, so that the archive has years and months and something old.
+        ids = list(newest[left:])[::-1]
+        now = timezone.now()
+        for day in range(DAYS):
+            some = ids[len(ids) * day // DAYS : len(ids) * (day + 1) // DAYS]
+            ago = SPAN * ((DAYS - 1 - day) / DAYS) ** 1.5
+            for chunk in db.chunked(some):
+                review.act(
+                    action=["approve", "publish"],
+                    posts=chunk,
+                    by=by,
+                    undo_seconds=0,
+                    now=now - ago,
+                )
         self.stdout.write(f"Sample archive: {number} posts synthesized and imported.")
 
 
