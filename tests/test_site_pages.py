@@ -1,6 +1,7 @@
 """The pages around the notes: what they say follows the settings; the icon; the style page."""
 
 import datetime as dt
+import gzip
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from posts.views.pages import STYLE_COLOURS
+from tests.builders import make_post, make_snapshot
+from tests.bulk_archive import fill_archive
 
 TEXTS = ("/about/", "/about/review/", "/privacy/", "/licence/")
 CSS = Path(__file__).parent.parent / "static" / "css"
@@ -98,3 +101,37 @@ def test_every_colour_of_the_style_page_is_a_token():
     tokens = (CSS / "tokens.css").read_text("utf-8")
 
     assert [name for name, _ in STYLE_COLOURS if f"--{name}:" not in tokens] == []
+
+
+# --- What a first view costs ------------------------------------------------------------------
+
+#: Bytes of a first view without pictures: page, styles and scripts, compressed as they are sent.
+FIRST_VIEW_MAX = 60_000
+
+
+def compressed(client, address):
+    response = client.get(address, headers={"Accept-Encoding": "gzip"})
+    assert response.headers.get("Content-Encoding") == "gzip", address
+    return response.content
+
+
+def test_first_view_of_an_article_is_small(client, db):
+    fill_archive(30)
+    body = "\n\n".join(f"## Part {n}\n\n" + "Some words of a long note. " * 60 for n in range(30))
+    post = make_post(snapshot=make_snapshot(body=body, tools=tuple(f"tool {n}" for n in range(30))))
+
+    page = compressed(client, post.get_absolute_url())
+    used = re.findall(
+        r'(?:href|src)="/static/([^"]+[.](?:css|js))"', gzip.decompress(page).decode()
+    )
+    files = [gzip.compress(Path(finders.find(name)).read_bytes()) for name in set(used)]
+
+    assert len(files) >= 5
+    assert len(page) + sum(map(len, files)) < FIRST_VIEW_MAX
+
+
+def test_compressed_pages_set_no_cookie_and_vary_by_encoding_only(client, db):
+    response = client.get("/archive/", headers={"Accept-Encoding": "gzip"})
+
+    assert response.headers["Vary"] == "Accept-Encoding"
+    assert not response.cookies

@@ -33,7 +33,7 @@ class Demo:
 
 
 @contextmanager
-def running_demo(folder: Path, *, posts: int) -> Iterator[Demo]:
+def running_demo(folder: Path, *, posts: int, is_debug: bool = False) -> Iterator[Demo]:
     """Take the steps of `make demo` in a folder of its own, with a short undo window."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ def running_demo(folder: Path, *, posts: int) -> Iterator[Demo]:
     environment = {
         **os.environ,
         "SECRET_KEY": "for-the-browser-tests-only",
-        "DEBUG": "off",
+        "DEBUG": "on" if is_debug else "off",
         "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
         "REDIS_URL": "",
         "IMAGE_PLACEHOLDER": "on",

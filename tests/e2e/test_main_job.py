@@ -13,6 +13,17 @@ from tests.e2e.demo import UNDO_SECONDS, Demo
 pytestmark = pytest.mark.browser
 
 
+FILTERED = "/archive/?area=backend&difficulty=beginner&stack=none"
+NOT_FOUND = "/posts/no-such-note/"
+#: Adds up how far what was already drawn moves while a page loads.
+LAYOUT_SHIFTS = """
+    window.layoutShift = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.layoutShift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
 def sign_in(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.url}/admin/")
     page.get_by_label("Username").fill("editor")
@@ -79,20 +90,28 @@ def test_public_pages_are_accessible_and_ask_nobody_else(
     tag = page.locator("main a[href^='/tags/']").first.get_attribute("href")
     assert article is not None
     assert tag is not None
+    page.goto(demo.url + tag)
+    topic = page.locator("main a[href^='/topics/']").first.get_attribute("href")
+    assert topic is not None
 
     findings = {}
     overflowing = []
-    for path in ("/", article, tag, "/archive/", "/tags/", "/posts/no-such-note/"):
+    page.add_init_script(LAYOUT_SHIFTS)
+    shifts: dict[str, float] = {}
+    paths = ("/", article, tag, topic, "/archive/", FILTERED, "/tags/", "/privacy/", NOT_FOUND)
+    for path in paths:
         page.goto(demo.url + path)
         results = Axe().run(page)
         if results.violations_count:
             findings[path] = results.generate_report()
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             overflowing.append(path)
+        shifts[path] = page.evaluate("window.layoutShift")
     context.close()
 
     assert findings == {}
     assert overflowing == []
+    assert {path: shift for path, shift in shifts.items() if shift} == {}
     assert [url for url in asked if not url.startswith((demo.url, "data:"))] == []
 
 
@@ -108,6 +127,15 @@ def test_an_article_reads_without_scripts(demo: Demo, browser: Browser) -> None:
     expect(page.locator("main h1")).to_be_visible()
     expect(box.get_by_text("alphanode post meta")).to_be_visible()
     expect(page.get_by_role("heading", name="Similar posts")).to_be_visible()
+    page.get_by_text("Cite this note").click()
+    expect(page.locator(".cite-text")).to_be_visible()
+
+    page.goto(f"{demo.url}/archive/")
+    page.locator(".facet a").first.click()
+    page.locator(".chip-off").first.click()
+    expect(page).to_have_url(f"{demo.url}/archive/")
+    page.locator(".strip-months a").first.click()
+    expect(page.locator("h1")).to_contain_text("20")
     context.close()
 
 
