@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 LEASE = dt.timedelta(minutes=10)
 #: A draft that is only made ready stays taken this long.
 AHEAD = dt.timedelta(minutes=3)
-#: Rows looked at in one step, and steps of one call: with several filters, without.
+#: Rows looked at in one step where nothing is looked for, and steps of one call.
 STEP, STEPS = 200, 5
+#: Drafts of their own that a person is led back to, at most looked at.
+OWN_MAX = 50
 #: Rows asked for at once; some of them others may be taking at this moment.
 TRIED = 50
 
@@ -58,29 +61,32 @@ def hand_out(
     made ready for them comes first; where nothing else is left, one they have open themselves.
     Up to two queries for those; a step of the walk and one attempt are three more, steps are few.
     """
+    if filters.stage == QueueEntry.Stage.RETURNED:
+        return Handed(None)
+    filters = replace(filters, stage=QueueEntry.Stage.WAITING.value)
     ready = _own(by, filters, now, skipped, lease, ends_by=now + AHEAD)
     if ready is not None:
         return Handed(ready)
     behind = Place.decode(after)
-    limit = queue_walk.WINDOW if filters.looked_for else STEP
     for _ in range(STEPS):
-        rows = queue_walk.walk(filters, behind, limit=limit)
-        fitting = [row for row in rows if _is_for(row, filters, by, skipped)]
+        found = queue_walk.look(filters, behind, most=STEP)
         open_now = [
-            row.post_id for row in fitting if row.lease_until is None or row.lease_until <= now
+            row.post_id
+            for row in found.rows
+            if (row.lease_until is None or row.lease_until <= now) and _is_for(row, by, skipped)
         ]
         for some in db.chunked(open_now, TRIED):
             if (taken := _take(some, filters.order, by, now, lease)) is not None:
                 return Handed(taken)
-        if len(rows) < limit:
+        if found.end is None:
             return Handed(_own(by, filters, now, skipped, lease))
-        behind = queue_walk.place_of(filters, rows[-1])
+        behind = found.end
     return Handed(None, behind.encode() if behind else "")
 
 
-def _is_for(row: Row, filters: Filters, by: User, skipped: Collection[int]) -> bool:
+def _is_for(row: Row, by: User, skipped: Collection[int]) -> bool:
     is_own = row.author_id == by.pk and not settings.REVIEW_OWN_WORK
-    return filters.fits(row) and not is_own and row.post_id not in skipped
+    return not is_own and row.post_id not in skipped
 
 
 def _take(
@@ -106,14 +112,14 @@ def _own(
     ends_by: dt.datetime | None = None,
 ) -> int | None:
     """Return a draft the person has a lease on, one that ends soon, with its lease made longer."""
+    ends = {"lease_until__lte": ends_by} if ends_by is not None else {}
     rows = QueueEntry.objects.filter(
-        lease_by=by, lease_until__gt=now, stage=filters.stage, **filters.values
+        lease_by=by, lease_until__gt=now, stage=QueueEntry.Stage.WAITING, **ends
     ).exclude(pk__in=skipped)
-    if ends_by is not None:
-        rows = rows.filter(lease_until__lte=ends_by)
-    for post_id in rows.order_by("rank").values_list("pk", flat=True)[:1]:
-        if renew(post_id=post_id, by=by, now=now, lease=lease):
-            return int(post_id)
+    for values in rows.order_by("rank").values_list(*Row._fields)[:OWN_MAX]:
+        row = Row._make(values)
+        if filters.fits(row) and renew(post_id=row.post_id, by=by, now=now, lease=lease):
+            return row.post_id
     return None
 
 
@@ -131,13 +137,3 @@ def renew(*, post_id: int, by: User, now: dt.datetime, lease: dt.timedelta = LEA
 def release(*, post_ids: Collection[int], by: User) -> None:
     """Give back the leases this person has on these posts. One query."""
     QueueEntry.objects.filter(pk__in=post_ids, lease_by=by).update(lease_by=None, lease_until=None)
-
-
-def held_by(by: User, now: dt.datetime, most: int = 20) -> list[QueueEntry]:
-    """Return the drafts a person has open. One query."""
-    return list(
-        QueueEntry.objects.filter(lease_by=by, lease_until__gt=now)
-        .select_related("post")
-        .only("post__title", "lease_until")
-        .order_by("lease_until")[:most]
-    )

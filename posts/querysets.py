@@ -119,6 +119,14 @@ class PostQuerySet(models.QuerySet[Any]):
             "-post_tags__listed_at", "-post_tags__content_object_id"
         )
 
+    def scheduled(self, now: dt.datetime | None = None) -> Self:
+        """Posts whose gate opens at a later moment: approved and published, listed from then."""
+        return self.filter(listed_at__gt=now or timezone.now())
+
+    def listed_before(self, moment: dt.datetime) -> Self:
+        """Posts listed since before a moment, so that nobody has approved them anew since."""
+        return self.filter(listed_at__lt=moment)
+
     def awaiting_review(self) -> Self:
         """Posts with a revision that waits for a verdict: the queue. Archived ones are done."""
         return self.filter(proposed_revision__isnull=False).exclude(visibility="archived")

@@ -8,15 +8,16 @@ be. `refresh` from scratch gives the same rows as any sequence of doors did; lea
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max
 
 from posts import content, db
-from posts.models import Decision, Post, QueueEntry, Revision, Tag
-from posts.risk import MOST, lowest_of, risk, said_by_values
+from posts.models import Decision, Post, QueueEntry, Revision, RiskWeights, Tag
+from posts.risk import MOST, Weights, lowest_of, origin_of, risk, said_by_values
 from posts.transitions import ARCHIVED, PUBLISHED
 
 Stage, Reason = QueueEntry.Stage, QueueEntry.Reason
@@ -24,12 +25,15 @@ Stage, Reason = QueueEntry.Stage, QueueEntry.Reason
 #: The columns `refresh` makes, the post first; the lease is not among them.
 COLUMNS = (
     *("post_id", "revision_id", "stage", "reason", "source_id", "run_id", "stack_id"),
-    *("difficulty", "author_id", "entered_at", "risk", "factors", "rank"),
+    *("difficulty", "verified", "contradicted", "lowest_score", "words_added", "words_removed"),
+    *("author_id", "entered_at", "risk", "factors", "rank"),
 )
 #: Bits of a rank that hold the post's number.
 POST_BITS = 48
 #: Posts looked at in one transaction of `rebuild`.
 STEP = 1_000
+#: Pairs of texts compared at once; each may have a mebibyte.
+TEXTS_AT_ONCE = 50
 
 
 class Row(NamedTuple):
@@ -43,11 +47,22 @@ class Row(NamedTuple):
     run_id: int | None
     stack_id: int | None
     difficulty: str
+    verified: int
+    contradicted: int
+    lowest_score: int | None
+    words_added: int | None
+    words_removed: int | None
     author_id: int | None
     entered_at: dt.datetime
     risk: int
     factors: int
     rank: int
+
+
+def weights() -> Weights:
+    """Return what the risk is weighed by at present. One query."""
+    learned = RiskWeights.objects.first()
+    return learned.as_weights if learned is not None else Weights()
 
 
 def rank(points: int, post_id: int) -> int:
@@ -69,7 +84,7 @@ def refresh(post_ids: Iterable[int]) -> int:
     """Make the entries of these posts what their posts say; return how many rows were written.
 
     Inside the transaction that moved them; posts that do not wait any more leave the queue. At
-    most ten statements per 500 posts: a lock, what is there, what should be, the difference.
+    most eleven statements per 500 posts: a lock, what is there, what should be, the difference.
     """
     written = 0
     for chunk in db.chunked(sorted(set(post_ids))):
@@ -101,7 +116,10 @@ def _write(there: Mapping[int, tuple[Any, ...]], rows: Mapping[int, Row]) -> int
 
 
 def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
-    """Return the entries these posts, at most 500, should have. At most five queries."""
+    """Return the entries these posts, at most 500, should have.
+
+    At most six queries, and those of `_sizes`.
+    """
     posts: dict[int, tuple[Any, ...]] = {}
     revision_of: dict[int, int] = {}
     for pk, visibility, live, proposed, approved, *more in Post.objects.filter(
@@ -120,28 +138,36 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
         pk: values
         for pk, *values in Revision.objects.filter(pk__among=revision_of.values()).values_list(
             *("pk", "origin", "run_id", "author_id", "created_at", "meta__image_sources"),
-            *("meta__flags", "meta__revision", "claim_check__contradicted"),
+            *("meta__flags", "meta__revision", "meta__payload"),
+            *("claim_check__verified", "claim_check__contradicted"),
         )
     }
+    by = weights()
     stacks = _stacks([post[1] for post in posts.values()])
     sent_back = _sent_back([post[1] for post in posts.values() if post[2] is None])
+    sizes = _sizes([(live, proposed) for _, live, proposed, *_ in posts.values()])
     rows = {}
     for pk, (is_public, live, proposed, difficulty, source, score) in posts.items():
-        origin, run, author, made_at, images, flags, label, contradicted = revisions[
-            revision_of[pk]
-        ]
-        reason = _reason(live, proposed, is_import=origin == Revision.Origin.IMPORT)
+        origin, run, author, made_at, images, flags, label, payload, verified, contradicted = (
+            revisions[revision_of[pk]]
+        )
+        verdict, sent_back_at = sent_back.get(live, (Reason.CHANGES_REQUESTED.value, made_at))
+        reason = _reason(live, proposed, is_import=origin == Revision.Origin.IMPORT) or verdict
+        lowest_score = lowest_of((score or {}).values())
         points, factors = risk(
             said=said_by_values(
                 image_urls=[image.get("url", "") for image in images or ()],
                 needs_review=(flags or {}).get("needs_human_review"),
                 status=(label or {}).get("status", ""),
             ),
-            lowest_score=lowest_of((score or {}).values()),
+            lowest_score=lowest_score,
             contradicted=contradicted or 0,
+            origin=origin_of(*((payload or {}).get(name, "") for name in _ORIGIN)),
             is_held=reason == Reason.HELD,
             is_public=is_public,
+            weights=by,
         )
+        added, removed = sizes.get((live, proposed), (None, None))
         rows[pk] = Row(
             post_id=pk,
             revision_id=revision_of[pk],
@@ -151,8 +177,13 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
             run_id=run,
             stack_id=stacks.get(live),
             difficulty=difficulty,
+            verified=verified or 0,
+            contradicted=contradicted or 0,
+            lowest_score=lowest_score,
+            words_added=added,
+            words_removed=removed,
             author_id=author,
-            entered_at=made_at if proposed else sent_back.get(live, made_at),
+            entered_at=made_at if proposed else sent_back_at,
             risk=points,
             factors=factors,
             rank=rank(points, pk),
@@ -160,12 +191,49 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
     return rows
 
 
-def _reason(live: int, proposed: int | None, *, is_import: bool) -> int:
+#: The members of the payload that name where a draft came from.
+_ORIGIN = ("generator", "scenario")
+
+
+def _reason(live: int, proposed: int | None, *, is_import: bool) -> int | None:
+    """Return why a draft waits, None when it was sent back."""
     if proposed is None:
-        return Reason.RETURNED.value
+        return None
     if not is_import:
         return Reason.PROPOSED.value
     return (Reason.NEW if proposed == live else Reason.HELD).value
+
+
+def _sizes(pairs: Iterable[tuple[int, int | None]]) -> dict[tuple[int, int | None], Size]:
+    """Return the size of the change for pages beside which another revision waits.
+
+    One query for each `TEXTS_AT_ONCE` of them: an import proposes few, people one at a time.
+    """
+    beside = [pair for pair in pairs if pair[1] not in (None, pair[0])]
+    sizes: dict[tuple[int, int | None], Size] = {}
+    for some in db.chunked(beside, TEXTS_AT_ONCE):
+        texts = {
+            pk: "\n".join(text)
+            for pk, *text in Revision.objects.filter(pk__in=set(chain(*some))).values_list(
+                "pk", "title", "lede", "body"
+            )
+        }
+        for live, proposed in some:
+            sizes[live, proposed] = size_of_change(texts[live], texts[proposed])
+    return sizes
+
+
+class Size(NamedTuple):
+    """Words that a text has and an older one has not, and the other way round."""
+
+    added: int
+    removed: int
+
+
+def size_of_change(old: str, new: str) -> Size:
+    """Return how many words came and went, wherever in the text: what only moved counts nothing."""
+    before, after = Counter(old.split()), Counter(new.split())
+    return Size((after - before).total(), (before - after).total())
 
 
 def _stacks(live_ids: Sequence[int]) -> dict[int, int]:
@@ -184,17 +252,22 @@ def _stacks(live_ids: Sequence[int]) -> dict[int, int]:
     return {pk: tags[name] for pk, name in names.items() if name in tags}
 
 
-def _sent_back(revision_ids: Sequence[int]) -> dict[int, dt.datetime]:
-    """Return when revisions were last sent back. At most one query."""
+def _sent_back(revision_ids: Sequence[int]) -> dict[int, tuple[int, dt.datetime]]:
+    """Return why and when revisions were last sent back. At most one query."""
     if not revision_ids:
         return {}
-    verdicts = (Decision.Verdict.REQUEST_CHANGES, Decision.Verdict.REJECT)
-    return dict(
-        Decision.objects.filter(revision_id__among=revision_ids, verdict__in=verdicts)
-        .values_list("revision_id")
-        .annotate(at=Max("decided_at"))
-        .order_by()
-    )
+    reasons = {
+        Decision.Verdict.REQUEST_CHANGES.value: Reason.CHANGES_REQUESTED.value,
+        Decision.Verdict.REJECT.value: Reason.REJECTED.value,
+    }
+    return {
+        revision: (reasons[verdict], at)
+        for revision, verdict, at in Decision.objects.filter(
+            revision_id__among=revision_ids, verdict__in=reasons
+        )
+        .order_by("pk")
+        .values_list("revision_id", "verdict", "decided_at")
+    }
 
 
 class Draft(NamedTuple):
@@ -206,7 +279,9 @@ class Draft(NamedTuple):
     difficulty: str
     said: int
     lowest_score: int | None
+    verified: int
     contradicted: int
+    origin: str
 
 
 def insert_new(
@@ -217,20 +292,23 @@ def insert_new(
     is_public: bool,
     now: dt.datetime,
 ) -> None:
-    """Insert the entries of posts an import has created, from what it knows. One statement."""
-    rows = []
+    """Insert the entries of posts an import has created, from what it knows. Two statements."""
+    rows, by = [], weights()
     for draft in drafts:
         points, factors = risk(
             said=draft.said,
             lowest_score=draft.lowest_score,
             contradicted=draft.contradicted,
+            origin=draft.origin,
             is_held=False,
             is_public=is_public,
+            weights=by,
         )
         rows.append(
             (
                 *(draft.post_id, draft.revision_id, Stage.WAITING.value, Reason.NEW.value),
-                *(source_id, run_id, draft.stack_id, draft.difficulty, None, now),
+                *(source_id, run_id, draft.stack_id, draft.difficulty, draft.verified),
+                *(draft.contradicted, draft.lowest_score, None, None, None, now),
                 *(points, factors, rank(points, draft.post_id)),
             )
         )

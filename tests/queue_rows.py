@@ -13,11 +13,18 @@ NOW = dt.datetime(2026, 11, 17, 9, tzinfo=dt.UTC)
 LEVELS = ("beginner", "intermediate", "advanced")
 
 
+def _reason(n):
+    if n % 50 == 0:
+        return 5 if n % 100 == 0 else 4
+    return 2 if n % 97 == 0 else 3 if n % 89 == 0 else 1
+
+
 def fill_queue(size):
     """Bring the queue to `size` entries; return the sources, runs and stacks they are spread over.
 
     The posts are copies that share one revision. Every 97th is held, every 89th proposed, every
-    50th returned; two sources, five runs, eight stacks; eleven risks, each of them often.
+    50th sent back, half of those rejected; two sources, five runs, eight stacks; eleven risks, each
+    of them often. Every seventh contradicts its reading time, every 13th has no score.
     """
     template = make_post(state="private")
     QueueEntry.objects.all().delete()
@@ -55,16 +62,18 @@ def fill_queue(size):
         QueueEntry,
         (
             *("post_id", "revision_id", "stage", "reason", "source_id", "run_id", "stack_id"),
-            *("difficulty", "entered_at", "risk", "factors", "rank"),
+            *("difficulty", "verified", "contradicted", "lowest_score"),
+            *("entered_at", "risk", "factors", "rank"),
         ),
         [
             (
                 *(pk, template.live_revision_id, 2 if n % 50 == 0 else 1),
-                4 if n % 50 == 0 else 2 if n % 97 == 0 else 3 if n % 89 == 0 else 1,
+                _reason(n),
                 sources[n % 5 % 2].pk,
                 runs[n % 5].pk,
                 stacks[n % 8].pk,
                 LEVELS[n % 3],
+                *(2 if n % 7 else 0, 1 if n % 7 == 0 else 0, n % 101 if n % 13 else None),
                 NOW + dt.timedelta(seconds=(n * 7919) % size),
                 (n % 11) * 90,
                 0,

@@ -67,6 +67,10 @@ GET  /admin/queue/undo/                                         in  403 403 405 
 POST /admin/queue/undo/                                         in  403 403 302 403 403 403
 GET  /admin/queue/unskip/                                       in  403 403 405 403 403 403
 POST /admin/queue/unskip/                                       in  403 403 302 403 403 403
+GET  /admin/queue/filters/save/                                 in  403 405 405 405 405 403
+POST /admin/queue/filters/save/                                 in  403 302 302 302 302 403
+GET  /admin/queue/filters/<filter_id>/delete/                   in  403 405 405 405 405 403
+POST /admin/queue/filters/<filter_id>/delete/                   in  403 302 302 302 302 403
 GET  /admin/queue/<post_id>/                                    in  403 403 200 403 403 403
 GET  /admin/queue/<post_id>/decide/<action>/                    in  403 403 405 403 403 403
 POST /admin/queue/<post_id>/decide/<action>/                    in  403 403 302 403 403 403
@@ -350,6 +354,7 @@ class World:
             "number": 2,
             "link_id": self.link.pk,
             "window_id": 1,
+            "filter_id": 1,
             "action": "approve",
             "run_id": self.run.pk,
             "slug": self.post.slug,
@@ -423,6 +428,7 @@ class World:
                     else self.post.proposed_revision
                 ).digest
             },
+            "/admin/queue/filters/save/": {"name": "a name", "back": "order=oldest"},
             "/admin/queue/<post_id>/decide/<action>/": {
                 "digest": self.post.proposed_revision.digest
             },

@@ -10,10 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from posts import leases, queue_walk, review, writing
-from posts.models import Decision, ImportSource, Post, QueueEntry, Tag
+from posts import leases, queue_counts, queue_listed, queue_walk, review, writing
+from posts.admin import queue_saved
+from posts.models import Decision, ImportSource, Post, QueueEntry, SavedFilter, Tag
 from tests.builders import make_post, make_snapshot, make_user
-from tests.held_posts import edit, held_beside_approved
+from tests.held_posts import edit, held_beside_approved, import_note
 from tests.queue_rows import fill_queue
 
 pytestmark = pytest.mark.django_db
@@ -77,8 +78,11 @@ def test_tabs_count_and_lead_to_their_drafts(client, reviewer):
     page = client.get(at())
 
     counts = {tab.name: tab.count for tab in page.context["tabs"]}
-    assert counts == {"waiting": "1", "new": "0", "held": "0", "proposed": "1", "returned": "1"}
-    returned = next(tab for tab in page.context["tabs"] if tab.name == "returned")
+    assert counts == {
+        **{"waiting": "1", "held": "0", "proposed": "1", "requested": "0", "rejected": "1"},
+        **{"scheduled": "0", "stale": "0", "all": "2"},
+    }
+    returned = next(tab for tab in page.context["tabs"] if tab.name == "rejected")
     shown = client.get(returned.url)
     assert titles(shown) == ["Sent back"]
     assert shown.context["lines"][0].url == reverse("admin:posts_post_change", args=[back.pk])
@@ -88,14 +92,14 @@ def test_tabs_count_and_lead_to_their_drafts(client, reviewer):
 def test_filters_stand_in_the_address_and_survive_paging(client, reviewer):
     fill_queue(400)
     source = ImportSource.objects.get(name="south")
-    query = {"source": "south", "difficulty": "advanced", "order": "oldest", "tab": "new"}
+    query = {"source": "south", "difficulty": "advanced", "order": "oldest"}
 
     page = client.get(at(), query)
 
     assert len(page.context["lines"]) == 50
     for line in page.context["lines"]:
         entry = QueueEntry.objects.get(pk=line.entry.pk)
-        assert (entry.source, entry.difficulty, entry.reason) == (source, "advanced", 1)
+        assert (entry.source, entry.difficulty, entry.stage) == (source, "advanced", 1)
         assert "source=south" in line.url
     for name, value in query.items():
         assert f"{name}={value}" in page.context["after_url"]
@@ -114,7 +118,12 @@ def test_filters_stand_in_the_address_and_survive_paging(client, reviewer):
         ("run=99999999999999999999", "is no number of an import run"),
         ("stack=%00no", "There is no tag"),
         ("difficulty=hard", "There is no difficulty"),
-        ("after=%00", "The place in this address"),
+        ("claim=contradicted:mood", "There is no claim"),
+        ("claim=verified", "There is no claim"),
+        ("score=high", "There is no score"),
+        ("score=1-2-3", "There is no score"),
+        ("check=none", "There is no check"),
+        ("after=nowhere", "The place in this address"),
     ],
 )
 def test_bad_values_are_said_and_are_no_error(client, reviewer, query, said):
@@ -124,7 +133,7 @@ def test_bad_values_are_said_and_are_no_error(client, reviewer, query, said):
 
     assert page.status_code == 200
     assert said in page.content.decode()
-    if query.startswith(("source", "run", "stack", "difficulty")):
+    if not query.startswith(("tab", "order", "after")):
         assert page.context["lines"] == []
         assert client.get(at("_next") + f"?{query}")["Location"].startswith(at() + "?")
         assert not QueueEntry.objects.filter(lease_by__isnull=False).exists()
@@ -157,15 +166,17 @@ def test_queue_shows_who_has_a_draft_open(client, reviewer):
     lines = {line.entry.post_id: line for line in page.context["lines"]}
     assert (lines[mine.pk].is_own, lines[theirs.pk].holder) == (True, "Ben")
     assert "Ben has it open until" in page.content.decode()
-    assert [entry.pk for entry in page.context["open_now"]] == [mine.pk]
+    assert (page.context["open"].number, page.context["open"].post_id) == (1, mine.pk)
 
 
 def test_pages_cost_the_same_for_50_and_50_000_drafts(client, reviewer):
     most = {
         reverse("admin:index"): 8,
-        at(): 11,
-        at(query="?tab=new&order=oldest"): 11,
-        at(query="?source=north&difficulty=advanced"): 12,
+        at(): 8,
+        at(query="?order=oldest"): 8,
+        at(query="?tab=held"): 8,
+        at(query="?tab=stale"): 8,
+        at(query="?source=north&difficulty=advanced&claim=contradicted"): 10,
     }
     costs = []
     for size in (60, 50_000):
@@ -184,13 +195,181 @@ def test_pages_cost_the_same_for_50_and_50_000_drafts(client, reviewer):
 
 
 def test_counts_are_capped(client, reviewer, monkeypatch):
-    monkeypatch.setattr(queue_walk, "CAP", 100)
+    monkeypatch.setattr(queue_counts, "CAP", 100)
     fill_queue(300)
 
     page = client.get(reverse("admin:index"))
 
-    assert page.context["queue_tabs"][0].count == "100+"
+    assert page.context["queue_tabs"]["waiting"].count == "100+"
     assert len(page.context["riskiest"]) == 5
+
+
+def test_looking_for_several_filters_in_order_of_age_has_a_bound(client, reviewer):
+    fill_queue(5_000)
+    address = at(query="?tab=all&source=north&order=newest&claim=contradicted")
+    client.get(address)
+
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(address)
+
+    assert len(captured) <= 12
+    assert page.context["lines"]
+    assert page.context["is_cut"]
+    assert f"up to {queue_walk.WINDOW:,} drafts were looked through" in page.content.decode()
+
+
+def test_claims_scores_and_checks_are_filters(client, reviewer):
+    bold = import_note("n-1", reading_time=40, score={"quality": 12, "depth": 90})
+    calm = import_note("n-2", title="Calm", score={"quality": 80})
+
+    def found(**query) -> list[int]:
+        return [line.entry.post_id for line in client.get(at(), query).context["lines"]]
+
+    assert found(claim="contradicted") == [bold.pk]
+    assert found(claim="contradicted:reading_time") == [bold.pk]
+    assert found(claim="none-contradicted") == [calm.pk]
+    assert found(claim="verified:reading_time") == []
+    assert found(score="0-39") == found(score="12-12") == found(check="scores") == [bold.pk]
+    assert found(score="80-100") == [calm.pk]
+    assert found(score="none") == []
+    page = client.get(at(), {"score": "0-39", "order": "oldest", "claim": "contradicted"})
+    assert "Oldest first; only any contradicted, lowest score below 40." in page.content.decode()
+
+
+def test_scheduled_and_stale_posts_have_tabs(client, reviewer):
+    later = make_post(state="listed", snapshot=make_snapshot(title="Later"))
+    old = make_post(state="listed", snapshot=make_snapshot(title="Old"))
+    gone = make_post(state="listed", snapshot=make_snapshot(title="Gone"))
+    make_post(state="listed", snapshot=make_snapshot(title="Of today"))
+    now = timezone.now()
+    long_ago = now - queue_listed.STALE_AFTER - dt.timedelta(days=1)
+    Post.objects.filter(pk=later.pk).update(listed_at=now + dt.timedelta(days=3))
+    Post.objects.filter(pk=old.pk).update(listed_at=long_ago)
+    Post.objects.filter(pk=gone.pk).update(listed_at=long_ago, archive_at=now)
+
+    def shown(tab: str) -> list[str]:
+        return [line.post.title for line in client.get(at(), {"tab": tab}).context["listed"]]
+
+    assert (shown("scheduled"), shown("stale")) == (["Later"], ["Old"])
+    page = client.get(at(), {"tab": "stale"})
+    assert "approved by" in page.content.decode()
+    assert page.context["sources"] == []
+    Post.objects.update(listed_at=None)
+    assert "Nothing is stale" in client.get(at(), {"tab": "stale"}).content.decode()
+
+
+def test_listed_parts_page_both_ways():
+    now = timezone.now()
+    posts = [make_post(state="listed") for _ in range(7)]
+    for number, post in enumerate(posts):
+        moment = now - queue_listed.STALE_AFTER - dt.timedelta(days=9 - number // 2)
+        Post.objects.filter(pk=post.pk).update(listed_at=moment)
+
+    pages, after = [], ""
+    while True:
+        page = queue_listed.page_of("stale", now=now, after=after, size=3)
+        pages.append([line.post.pk for line in page.lines])
+        if not page.after:
+            break
+        after = page.after
+    back = queue_listed.page_of("stale", now=now, before=page.before, size=3)
+
+    assert pages == [[post.pk for post in posts[start : start + 3]] for start in (0, 3, 6)]
+    assert [line.post.pk for line in back.lines] == pages[1]
+    assert back.after
+    assert not queue_listed.page_of("stale", now=now, after="x").is_understood
+
+
+def test_the_place_in_the_list_is_kept_on_the_way_through_the_loop(client, reviewer):
+    fill_queue(200)
+    second = client.get(client.get(at(), {"source": "north"}).context["after_url"])
+    place = second.context["asked"].place["after"]
+    line = second.context["lines"][0]
+    assert f"after={place}" in line.url
+
+    page = client.get(line.url)
+    assert page.context["queue_url"] == at() + f"?source=north&after={place}"
+    answer = client.post(at("_skip", line.entry.pk), {"back": page.context["back"]})
+    draft = client.get(answer["Location"], follow=True)
+    assert draft.context["queue_url"] == page.context["queue_url"]
+    left = client.post(at("_leave", line.entry.pk), {"back": draft.context["back"]})
+    assert titles(client.get(left["Location"])) == titles(second)
+
+
+# --- Saved filters ----------------------------------------------------------------------------
+
+
+def save(client, name: str, back: str, **more):
+    return client.post(at("_filter_save"), {"name": name, "back": back, **more}, follow=True)
+
+
+def saved(client, query: str = "") -> list[tuple[str, str, bool]]:
+    page = client.get(at() + query)
+    return [(one.name, one.by, one.is_current) for one in page.context["saved"]]
+
+
+def test_filters_are_saved_from_the_address_and_lead_back_to_it(client, reviewer):
+    answer = save(
+        client, " Riskiest  of south ", "tab=held&order=oldest&after=1-2&claim=contradicted"
+    )
+
+    assert "“Riskiest of south” stands beside the tabs now." in answer.content.decode()
+    (one,) = answer.context["saved"]
+    assert one.url == at() + "?tab=held&order=oldest&claim=contradicted"
+    assert saved(client, "?claim=contradicted&tab=held&order=oldest") == [
+        ("Riskiest of south", "", True)
+    ]
+    assert saved(client) == [("Riskiest of south", "", False)]
+    save(client, "Riskiest of south", "tab=held")
+    assert SavedFilter.objects.get().query == "tab=held"
+
+
+def test_shared_filters_are_seen_by_all_editors_and_deleted_by_their_owner(client, reviewer):
+    save(client, "Shared", "tab=held", shared="1")
+    save(client, "Own", "tab=all")
+    client.force_login(make_user("editor"))
+    assert saved(client) == [("Shared", "Ana", False)]
+    shared = SavedFilter.objects.get(name="Shared")
+
+    refused = client.post(at("_filter_delete", shared.pk), {"back": "tab=held"}, follow=True)
+    assert "is not yours" in refused.content.decode()
+    assert SavedFilter.objects.count() == 2
+    client.force_login(reviewer)
+    answer = client.post(at("_filter_delete", shared.pk), {"back": "tab=held"})
+    assert answer["Location"] == at() + "?tab=held"
+    assert saved(client) == [("Own", "", False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "back", "said"),
+    [
+        ("", "tab=held", "A name has 1 to 60 characters"),
+        ("x" * 61, "tab=held", "A name has 1 to 60 characters"),
+        ("\x00 ", "tab=held", "A name has 1 to 60 characters"),
+        ("Name", "source=nowhere", "There is no source"),
+        ("Name", "stack=" + "x" * 5_000, "There is no tag"),
+    ],
+)
+def test_what_cannot_be_saved_is_said(client, reviewer, name, back, said):
+    answer = save(client, name, back)
+
+    assert "Nothing was saved" in answer.content.decode()
+    assert said in answer.content.decode()
+    assert not SavedFilter.objects.exists()
+
+
+def test_names_of_saved_filters_are_escaped_and_their_number_is_bounded(
+    client, reviewer, monkeypatch
+):
+    monkeypatch.setattr(queue_saved, "OWN_MAX", 2)
+    save(client, "<b>Bold</b>", "tab=held")
+    answer = save(client, "Second", "")
+    assert "<b>Bold" not in answer.content.decode()
+
+    refused = save(client, "Third", "tab=all")
+    assert "Delete one first" in refused.content.decode()
+    save(client, "Second", "tab=all")
+    assert SavedFilter.objects.get(name="Second").query == "tab=all"
 
 
 # --- Permissions ------------------------------------------------------------------------------
@@ -370,9 +549,9 @@ def test_leaving_gives_the_draft_back(client, reviewer):
     first = go(client)
     ahead = client.post(at("_ahead", first)).json()["post"]
 
-    answer = client.post(at("_leave", first), {"back": "tab=new", "ahead": str(ahead)})
+    answer = client.post(at("_leave", first), {"back": "tab=held", "ahead": str(ahead)})
 
-    assert answer["Location"] == at() + "?tab=new"
+    assert answer["Location"] == at() + "?tab=held"
     assert not QueueEntry.objects.filter(lease_by__isnull=False).exists()
 
 

@@ -18,12 +18,13 @@ from django.http.request import QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from posts import leases, queue_walk, review, risk
+from posts import leases, queue, queue_counts, queue_walk, review, risk
 from posts.admin import review as review_pages
 from posts.admin import states
 from posts.admin.forms import ReasonForm
 from posts.admin.preview import differing_fields, preview
-from posts.admin.queue import DONE, Asked, asked, toast_of
+from posts.admin.queue import DONE, size_text, toast_of
+from posts.admin.queue_asked import Asked, asked
 from posts.models import Event, Post, QueueEntry, Revision
 from posts.transitions import PUBLISHED, TRANSITIONS, ReviewError
 
@@ -88,10 +89,10 @@ def next_view(request: HttpRequest) -> HttpResponse:
         filters=wanted.filters,
         now=timezone.now(),
         skipped=request.session.get("queue_skipped", ()),
-        after=request.GET.get("after", ""),
+        after=request.GET.get("from", ""),
     )
     if handed.post_id is not None:
-        return HttpResponseRedirect(wanted.link("admin:queue_draft", handed.post_id))
+        return HttpResponseRedirect(wanted.draft(handed.post_id))
     if handed.go_on:
         messages.info(
             request,
@@ -100,7 +101,7 @@ def next_view(request: HttpRequest) -> HttpResponse:
         )
         return HttpResponseRedirect(wanted.link(after=handed.go_on))
     messages.info(request, _nothing_left(request, wanted))
-    return HttpResponseRedirect(wanted.link())
+    return HttpResponseRedirect(wanted.here)
 
 
 def _nothing_left(request: HttpRequest, wanted: Asked) -> str:
@@ -123,8 +124,8 @@ def _go_on(request: HttpRequest, wanted: Asked) -> HttpResponse:
             pk=int(ahead), lease_by=request.user, lease_until__gt=timezone.now()
         ).exists()
     ):
-        return HttpResponseRedirect(wanted.link("admin:queue_draft", int(ahead)))
-    return HttpResponseRedirect(wanted.link("admin:queue_next"))
+        return HttpResponseRedirect(wanted.draft(int(ahead)))
+    return HttpResponseRedirect(wanted.next_draft)
 
 
 # --- One draft --------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def _page(
     is_ours = leases.renew(post_id=post.pk, by=request.user, now=now)
     entry = (
         QueueEntry.objects.filter(pk=post.pk, stage=QueueEntry.Stage.WAITING)
-        .select_related("lease_by")
+        .select_related("lease_by", "post")
         .first()
     )
     pointers = review_pages.pointers_of(post)
@@ -176,11 +177,12 @@ def _page(
         "title": post.title,
         "post": post,
         "asked": wanted,
-        "back": wanted.query,
-        "queue_url": wanted.link(),
-        "next_url": wanted.link("admin:queue_next"),
+        "back": wanted.back,
+        "queue_url": wanted.here,
+        "next_url": wanted.next_draft,
         "entry": entry,
-        "factors": risk.words(entry.factors) if entry else [],
+        "checks": risk.checked(entry.factors, entry.contradicted, queue.weights()) if entry else [],
+        "size": size_text(entry) if entry else "",
         "state": states_of,
         "shown": shown,
         "live": live,
@@ -214,10 +216,12 @@ def _page(
 
 def _left(request: HttpRequest, wanted: Asked) -> str:
     """Return how many drafts wait here; with several filters nobody counts. One query."""
-    if wanted.filters.looked_for:
+    filters = wanted.filters
+    if filters.is_looked_for or filters.stage is None:
         return ""
-    found = queue_walk.counts(request.user.pk, {"here": wanted.filters})
-    return queue_walk.count_text(found["here"])
+    rows = queue_walk.walked(filters, queue_walk.RISK, filters.narrowest, None)
+    found, _ = queue_counts.counts(request.user.pk, {"here": rows}, timezone.now())
+    return queue_counts.count_text(found["here"])
 
 
 def _forms(
@@ -324,7 +328,7 @@ def skip_view(request: HttpRequest, post_id: int) -> HttpResponse:
 def unskip_view(request: HttpRequest) -> HttpResponse:
     """Show again what was skipped in this session."""
     request.session.pop("queue_skipped", None)
-    return HttpResponseRedirect(choices(request).link())
+    return HttpResponseRedirect(choices(request).here)
 
 
 @for_reviewers("POST")
@@ -333,7 +337,7 @@ def leave_view(request: HttpRequest, post_id: int) -> HttpResponse:
     ahead = request.POST.get("ahead", "")
     others = [int(ahead)] if ahead.isascii() and ahead.isdecimal() and len(ahead) <= 18 else []
     leases.release(post_ids=[post_id, *others], by=request.user)
-    return HttpResponseRedirect(choices(request).link())
+    return HttpResponseRedirect(choices(request).here)
 
 
 @for_reviewers("POST")
@@ -347,7 +351,7 @@ def undo_view(request: HttpRequest) -> HttpResponse:
             "The undo window is over, so the verdict stands. It can be withdrawn on the page of "
             "the post.",
         )
-        return HttpResponseRedirect(wanted.link("admin:queue_next"))
+        return HttpResponseRedirect(wanted.next_draft)
     post = _post(last["post"])
     try:
         review.act_on_one(
@@ -358,7 +362,7 @@ def undo_view(request: HttpRequest) -> HttpResponse:
     else:
         messages.success(request, f"“{DONE[last['action']]}” was taken back.")
     del request.session["queue_undo"]
-    return HttpResponseRedirect(wanted.link("admin:queue_draft", post.pk))
+    return HttpResponseRedirect(wanted.draft(post.pk))
 
 
 @for_reviewers("POST")

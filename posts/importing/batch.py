@@ -236,7 +236,9 @@ def _create(
                 difficulty=_difficulty(item),
                 said=item.ready.said,
                 lowest_score=item.ready.lowest_score,
+                verified=item.ready.checked.verified,
                 contradicted=item.ready.checked.contradicted,
+                origin=item.ready.origin,
             )
             for item, post_id, revision_id, _ in rows
         ],

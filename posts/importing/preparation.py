@@ -39,6 +39,7 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True):
     #: What of it makes it risky, for the review queue.
     said: int
     lowest_score: int | None
+    origin: str
 
 
 def prepare(
@@ -69,5 +70,6 @@ def prepare(
         checked=claims.judge(snapshot, statistics, key=record.key, minutes=reflection.columns[-1]),
         said=risk.said_by(snapshot.meta),
         lowest_score=risk.lowest(statistics.score),
+        origin=risk.origin_of(snapshot.meta.payload.generator, snapshot.meta.payload.scenario),
     )
     return ready, problems

@@ -14,7 +14,7 @@ from posts.models.imports import (
 from posts.models.page_views import PageViews
 from posts.models.posts import Post, Revision, Slug, Statistics
 from posts.models.previews import PreviewLink
-from posts.models.queue import QueueEntry
+from posts.models.queue import QueueEntry, RiskWeights, SavedFilter
 from posts.models.review import (
     BulkAction,
     BulkItem,
@@ -57,6 +57,8 @@ __all__ = [
     "PreviewLink",
     "QueueEntry",
     "Revision",
+    "RiskWeights",
+    "SavedFilter",
     "Seal",
     "SearchEntry",
     "SearchWord",

@@ -1,4 +1,7 @@
-"""The review queue: one narrow row for each post that waits for a verdict or was sent back."""
+"""The review queue: one narrow row for each post that waits for a verdict or was sent back.
+
+Beside it what its risk is weighed by, learned from verdicts, and the filters people saved.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from posts import content
+from posts import content, risk
 
 
 class QueueEntry(models.Model):
@@ -26,7 +29,8 @@ class QueueEntry(models.Model):
         NEW = 1, "new"
         HELD = 2, "changed by an import"
         PROPOSED = 3, "proposed by a person"
-        RETURNED = 4, "returned"
+        CHANGES_REQUESTED = 4, "changes requested"
+        REJECTED = 5, "rejected"
 
     post = models.OneToOneField(
         "Post", models.PROTECT, related_name="queue_entry", primary_key=True
@@ -68,6 +72,21 @@ class QueueEntry(models.Model):
         help_text="The first stack tag of the live revision.",
     )
     difficulty = models.CharField(max_length=content.LABEL_MAX, blank=True)
+    verified = models.PositiveIntegerField(
+        default=0, help_text="Claims of the revision that agree: bits of posts.claims."
+    )
+    contradicted = models.PositiveIntegerField(
+        default=0, help_text="Claims of the revision found otherwise: bits of posts.claims."
+    )
+    lowest_score = models.PositiveSmallIntegerField(
+        null=True, help_text="The lowest score the generator gave, 0 to 100."
+    )
+    words_added = models.PositiveIntegerField(
+        null=True, help_text="Words the page does not have; empty where this is the page itself."
+    )
+    words_removed = models.PositiveIntegerField(
+        null=True, help_text="Words of the page that are gone; empty as above."
+    )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DO_NOTHING,
@@ -98,22 +117,19 @@ class QueueEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "queue entries"
-        # Two for each filter: by risk and by age, read from either end.
+        # An import writes every one of them for every new post, so only what may leave few rows of
+        # many has its own; see `posts.queue_walk` for the rest.
         indexes = [
             models.Index(fields=["stage", "rank"], name="queue_risk"),
             models.Index(fields=["stage", "entered_at", "post"], name="queue_age"),
-            models.Index(fields=["stage", "reason", "rank"], name="queue_reason_risk"),
-            models.Index(fields=["stage", "reason", "entered_at", "post"], name="queue_reason_age"),
-            models.Index(fields=["stage", "source", "rank"], name="queue_source_risk"),
-            models.Index(fields=["stage", "source", "entered_at", "post"], name="queue_source_age"),
-            models.Index(fields=["stage", "run", "rank"], name="queue_run_risk"),
-            models.Index(fields=["stage", "run", "entered_at", "post"], name="queue_run_age"),
-            models.Index(fields=["stage", "stack", "rank"], name="queue_stack_risk"),
-            models.Index(fields=["stage", "stack", "entered_at", "post"], name="queue_stack_age"),
-            models.Index(fields=["stage", "difficulty", "rank"], name="queue_difficulty_risk"),
             models.Index(
-                fields=["stage", "difficulty", "entered_at", "post"], name="queue_difficulty_age"
+                fields=["stage", "reason", "rank"],
+                name="queue_reason_risk",
+                condition=~Q(reason=1),
             ),
+            models.Index(fields=["stage", "source", "rank"], name="queue_source_risk"),
+            models.Index(fields=["stage", "run", "rank"], name="queue_run_risk"),
+            models.Index(fields=["stage", "stack", "rank"], name="queue_stack_risk"),
             models.Index(
                 fields=["lease_by", "lease_until"],
                 name="queue_lease",
@@ -124,10 +140,62 @@ class QueueEntry(models.Model):
             models.CheckConstraint(
                 name="queue_stage_fits_reason",
                 # Not a list: Django reads SQLite's tables by their commas.
-                condition=Q(stage=1, reason__lt=4) | Q(stage=2, reason=4),
+                condition=Q(stage=1, reason__lt=4) | Q(stage=2, reason__gte=4),
             ),
             models.CheckConstraint(name="queue_risk_in_range", condition=Q(risk__lte=1000)),
         ]
 
     def __str__(self) -> str:
         return f"queue entry of post {self.post_id}"
+
+
+class RiskWeights(models.Model):
+    """How often claims are contradicted and drafts sent back, as `refresh_queue` last found it.
+
+    One row at most. The risk of every draft is weighed by it until the next time, so that the same
+    draft has the same risk through every door; see `posts.risk_learning`.
+    """
+
+    #: The primary key of the row.
+    ONLY = 1
+
+    made_at = models.DateTimeField()
+    claims = models.JSONField(
+        default=dict, help_text="By the name of the claim: contradicted, judged."
+    )
+    origins = models.JSONField(
+        default=dict, help_text="By generator and scenario: drafts decided on, sent back."
+    )
+
+    class Meta:
+        verbose_name_plural = "risk weights"
+
+    def __str__(self) -> str:
+        return f"risk weights of {self.made_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def as_weights(self) -> risk.Weights:
+        return risk.weights_from(self.claims, self.origins)
+
+
+class SavedFilter(models.Model):
+    """A view of the queue under a name: the query of its address. Shared ones all editors see."""
+
+    NAME_MAX = 60
+    QUERY_MAX = 1_000
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    name = models.CharField(max_length=NAME_MAX)
+    query = models.CharField(max_length=QUERY_MAX, blank=True)
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="saved_filter_name", fields=["owner", "name"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

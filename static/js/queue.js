@@ -1,7 +1,8 @@
-// What the review loop gains with JavaScript: single keys for its buttons, a lease that is kept
-// while the page is open and given back when it is left, and the next draft made ready. Every
-// button is a plain form or link and works without it.
+// What the queue and its loop gain with JavaScript: single keys for their buttons and for moving in
+// the list, a lease that is kept while the page is open and given back when it is left, and the next
+// draft made ready. Every button is a plain form or link and works without it.
 const loop = document.querySelector("[data-loop]");
+const list = document.querySelector("[data-list]");
 const CHOICE = "queue-keys";
 
 // A choice outlasts the page where the browser lets it.
@@ -45,7 +46,7 @@ function press(target) {
   target.click();
 }
 
-if (loop && keys) {
+if (keys) {
   keys.checked = recall(CHOICE) !== "off";
   keys.addEventListener("change", () => {
     remember(CHOICE, keys.checked ? "on" : "off");
@@ -67,8 +68,46 @@ if (loop && keys) {
     if (target) {
       event.preventDefault();
       press(target);
+    } else if (event.key === " " && !event.shiftKey && select(event.target)) {
+      event.preventDefault();
     }
   });
+}
+
+// --- The list ---
+
+// Moves from the draft that was reached last, wherever the focus is now.
+let reached = -1;
+
+function move(step) {
+  const titles = [...list.querySelectorAll("[data-open]")];
+  reached = Math.min(Math.max(reached + step, 0), titles.length - 1);
+  titles[reached].focus();
+  titles[reached].closest("[data-line]").scrollIntoView({ block: "nearest" });
+}
+
+function select(target) {
+  const box = target.closest("[data-open]")?.closest("[data-line]").querySelector("[type=checkbox]");
+  box?.click();
+  return Boolean(box);
+}
+
+function tellTicked() {
+  const told = document.querySelector("[data-ticked]");
+  if (told) {
+    told.textContent = `(${list.querySelectorAll("[type=checkbox]:checked").length})`;
+  }
+}
+
+if (list) {
+  list.addEventListener("focusin", (event) => {
+    const line = event.target.closest("[data-line]");
+    reached = [...list.querySelectorAll("[data-line]")].indexOf(line);
+  });
+  list.addEventListener("change", tellTicked);
+  document.querySelector("[data-key=j]")?.addEventListener("click", () => move(1));
+  document.querySelector("[data-key=k]")?.addEventListener("click", () => move(-1));
+  tellTicked();
 }
 
 // --- Leases ---

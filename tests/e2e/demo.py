@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +26,18 @@ START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo: where it listens and how its editor signs in."""
+    """A running demo: where it listens, how its editor signs in, how to run a command on it."""
 
     url: str
     password: str
+    manage: Callable[..., str]
 
 
 @contextmanager
-def running_demo(folder: Path, *, posts: int, is_debug: bool = False) -> Iterator[Demo]:
-    """Take the steps of `make demo` in a folder of its own, with a short undo window."""
+def running_demo(
+    folder: Path, *, posts: int, undo_seconds: int = UNDO_SECONDS, is_debug: bool = False
+) -> Iterator[Demo]:
+    """Take the steps of `make demo` in a folder of its own, by default with a short undo window."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -47,7 +50,7 @@ def running_demo(folder: Path, *, posts: int, is_debug: bool = False) -> Iterato
         "IMAGE_PLACEHOLDER": "on",
         "ALLOWED_HOSTS": "127.0.0.1",
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "REVIEW_UNDO_SECONDS": str(UNDO_SECONDS),
+        "REVIEW_UNDO_SECONDS": str(undo_seconds),
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
 
@@ -85,7 +88,7 @@ def running_demo(folder: Path, *, posts: int, is_debug: bool = False) -> Iterato
             server.kill()
             raise
     try:
-        yield Demo(url, found.group(1))
+        yield Demo(url, found.group(1), manage)
     finally:
         server.terminate()
         server.wait(timeout=20)

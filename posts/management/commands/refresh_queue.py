@@ -10,8 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from django.utils import timezone
 
-from posts import queue, risk
+from posts import queue, risk, risk_learning
 from posts.management.command_line import StopSignals, positive
 
 HELP = """
@@ -20,10 +21,14 @@ Makes the rows of the review queue say what the posts say, and tells how many we
   manage.py refresh_queue
   manage.py refresh_queue --after 120000    go on behind this post
 
-Run it once after the migration that brings the queue, and after `check_claims` or an update that
-changes how risk is told. Otherwise every door keeps the queue by itself, and this writes nothing.
-Rows are derived: no text and no decision changes, and who has a draft open keeps it. Works in
-short transactions. Safe to stop, to run again and to run beside imports. -v 0 tells errors only.
+Learns first how rare each contradicted claim is and how many drafts of each generator's scenario
+were sent back, and weighs the risk of every draft by that until it runs again: once a night is
+enough. With --after nothing is learned anew, so that a stopped run goes on with the same weights.
+
+Run it also once after the migration that brings the queue, and after `check_claims` or an update
+that changes how risk is told. Otherwise every door keeps the queue by itself. Rows are derived: no
+text and no decision changes, and who has a draft open keeps it. Works in short transactions. Safe
+to stop, to run again and to run beside imports. -v 0 tells errors only.
 
 Exit codes: 0 complete; 1 failed; 2 wrong usage; 130 stopped by a signal after the current step.
 """
@@ -65,6 +70,8 @@ class Command(BaseCommand):
         last = options["after"]
         started = told = time.monotonic()
         seen = written = 0
+        if not last:
+            risk_learning.learn(now=timezone.now())
         with StopSignals() as signals:
             while True:
                 step = queue.rebuild(after=last)
