@@ -22,14 +22,19 @@ _ESCAPES = {
 }
 
 CONTEXT = "https://schema.org"
-#: schema.org's word for a text that a model wrote.
-BY_MODEL = "https://schema.org/TrainedAlgorithmicMediaDigitalSource"
 
 
 def script(value: dict[str, Any]) -> SafeString:
     """Return values as a script element of linked data; members without a value are left out."""
-    given = {"@context": CONTEXT} | {
-        name: member for name, member in value.items() if member not in (None, "", [], {})
-    }
-    text = msgspec.json.encode(given).decode().translate(_ESCAPES)
+    text = msgspec.json.encode({"@context": CONTEXT} | given(value)).decode().translate(_ESCAPES)
     return mark_safe(f'<script type="application/ld+json">{text}</script>')  # noqa: S308
+
+
+def given(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that have a value."""
+    return {name: member for name, member in value.items() if member not in (None, "", [], {})}
+
+
+def person(name: str) -> dict[str, str] | None:
+    """Return a person by their public name, None without one."""
+    return {"@type": "Person", "name": name} if name else None

@@ -231,13 +231,17 @@ class RevisionQuerySet(models.QuerySet[Any]):
         return self.order_by("-number")
 
     def approved(self) -> Self:
-        """Revisions whose latest decision is an approval: those that readers may see."""
+        """Revisions whose latest verdict is an approval of their very digest: what readers may see.
+
+        A verdict that was withdrawn is none. Reads the latest decision of each by its index.
+        """
         from posts.models import Decision
 
         latest = Decision.objects.filter(revision=OuterRef("pk")).order_by("-pk")
-        return self.annotate(last_verdict=Subquery(latest.values("verdict")[:1])).filter(
-            last_verdict=Decision.Verdict.APPROVE
-        )
+        return self.alias(
+            latest_verdict=Subquery(latest.values("verdict")[:1]),
+            latest_digest=Subquery(latest.values("digest")[:1]),
+        ).filter(latest_verdict=Decision.Verdict.APPROVE, latest_digest=F("digest"))
 
     def without_content(self) -> Self:
         """Revisions for a list: the long columns stay in the database."""

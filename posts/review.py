@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from posts import counters, db, history, moves, queue
+from posts import counters, db, findings, history, moves, notices, queue
 from posts.models import BulkAction, Decision, ImportedPost, Post, Revision
 from posts.moves import Move
 from posts.transitions import (
@@ -132,6 +132,14 @@ def act(
         )
         outcome.changed = [move.post_id for move in whole]
         queue.refresh(outcome.changed)
+        if any(TRANSITIONS[name].verdict for name in actions):
+            findings.follow(outcome.changed)
+    notices.tell_of_returned(
+        [step.target for step in steps if step.action in findings.SENT_BACK],
+        by=by,
+        reason=reason,
+        now=now,
+    )
     # Folding changes no number that is read, so its failure is no failure of the action.
     transaction.on_commit(lambda: _fold(now), robust=True)
     return outcome

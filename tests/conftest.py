@@ -76,10 +76,12 @@ def django_db_setup(django_db_setup):
         connection.ops.execute_sql_flush = flush_with_open_door
     groups = importlib.import_module("posts.migrations.0004_groups")
     people = importlib.import_module("posts.migrations.0005_people")
+    provenance = importlib.import_module("posts.migrations.0018_provenance")
 
     def make_groups_again(**kwargs):
         groups.create_groups(apps, None)
         people.extend_groups(apps, None)
+        provenance.extend_groups(apps, None)
 
     post_migrate.connect(
         make_groups_again, sender=apps.get_app_config("posts"), weak=False, dispatch_uid="tests"

@@ -24,7 +24,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from posts import previews
+from posts import mailing, notes, previews, reader_reports
 from posts.admin.schedule import seen_times
 from posts.bulk import act_on_all
 from posts.importing import engine
@@ -32,12 +32,14 @@ from posts.importing.formats import jsonl
 from posts.importing.intake import Arrival
 from posts.models import (
     BulkAction,
+    DraftNote,
     Entity,
     Event,
     ImageSource,
     ImportRun,
     Post,
     PreviewLink,
+    ReaderReport,
     Tag,
     Topic,
 )
@@ -91,6 +93,22 @@ GET  /admin/bulk/<bulk_id>/stop/                                in  403 405 405 
 POST /admin/bulk/<bulk_id>/stop/                                in  403 403 302 403 403 403
 GET  /admin/bulk/<bulk_id>/progress.json                        in  403 200 200 200 200 403
 GET  /admin/bulk/<bulk_id>/results.csv                          in  403 200 200 200 200 403
+GET  /admin/findings/                                           in  403 200 200 200 200 403
+GET  /admin/findings/<source_id>/                               in  403 200 200 200 200 403
+GET  /admin/findings/<source_id>/export.jsonl                   in  403 200 200 200 200 403
+GET  /admin/reports/                                            in  403 200 200 200 403 403
+GET  /admin/reports/<report_id>/                                in  403 200 200 200 403 403
+POST /admin/reports/<report_id>/                                in  403 302 302 403 403 403
+POST /admin/reports/<report_id>/ #send-back                     in  403 403 409 403 403 403
+GET  /admin/notes/add/<revision_id>/                            in  403 200 200 403 403 403
+POST /admin/notes/add/<revision_id>/                            in  403 302 302 403 403 403
+GET  /admin/notes/<note_id>/resolve/                            in  403 405 405 403 403 403
+POST /admin/notes/<note_id>/resolve/                            in  403 302 302 403 403 403
+GET  /admin/notices/                                            in  200 200 200 200 200 200
+GET  /admin/notices/read/                                       in  405 405 405 405 405 405
+POST /admin/notices/read/                                       in  302 302 302 302 302 302
+GET  /admin/notices/mail/                                       in  405 405 405 405 405 405
+POST /admin/notices/mail/                                       in  302 302 302 302 302 302
 GET  /admin/                                                    in  200 200 200 200 200 200
 GET  /admin/login/                                              200 302 302 302 302 302 302
 GET  /admin/logout/                                             302 405 405 405 405 405 405
@@ -230,6 +248,21 @@ GET  /posts/<slug>/                                             200 200 200 200 
 GET  /posts/<slug>/ #draft                                      404 404 404 404 404 404 404
 GET  /posts/<slug>.png                                           200 200 200 200 200 200 200
 GET  /posts/<slug>.png #draft                                    404 404 404 404 404 404 404
+GET  /posts/<slug>/provenance/                                  200 200 200 200 200 200 200
+GET  /posts/<slug>/provenance/ #draft                           404 404 404 404 404 404 404
+GET  /posts/<slug>/provenance.json                              200 200 200 200 200 200 200
+GET  /posts/<slug>/provenance.json #draft                       404 404 404 404 404 404 404
+GET  /posts/<slug>/revisions/                                   200 200 200 200 200 200 200
+GET  /posts/<slug>/revisions/ #draft                            404 404 404 404 404 404 404
+GET  /posts/<slug>/revisions/<number>/                          404 404 404 404 404 404 404
+GET  /posts/<slug>/revisions/<number>/ #approved                200 200 200 200 200 200 200
+GET  /posts/<slug>/report/                                      200 200 200 200 200 200 200
+GET  /posts/<slug>/report/ #draft                               404 404 404 404 404 404 404
+POST /posts/<slug>/report/                                      302 302 302 302 302 302 302
+POST /posts/<slug>/report/ #draft                               404 404 404 404 404 404 404
+GET  /unsubscribe/<token>/                                      200 200 200 200 200 200 200
+POST /unsubscribe/<token>/                                      200 200 200 200 200 200 200
+GET  /unsubscribe/<token>/ #unknown                             404 404 404 404 404 404 404
 GET  /r/<reference>/                                            302 302 302 302 302 302 302
 GET  /archive/                                                  200 200 200 200 200 200 200
 GET  /archive/<year>/                                            200 200 200 200 200 200 200
@@ -333,6 +366,8 @@ class World:
     run: ImportRun
     link: PreviewLink
     token: str
+    report: ReaderReport
+    note: DraftNote
     person: User
     superuser: User
 
@@ -357,6 +392,10 @@ class World:
             "filter_id": 1,
             "action": "approve",
             "run_id": self.run.pk,
+            "source_id": self.run.source_id,
+            "report_id": self.report.pk,
+            "note_id": self.note.pk,
+            "revision_id": self.note.revision_id,
             "slug": self.post.slug,
             "token": self.token,
             "reference": self.post.reference,
@@ -374,6 +413,8 @@ class World:
         if route.startswith("/admin/reset/"):
             values["uidb64"] = urlsafe_base64_encode(force_bytes(self.person.pk))
             values["token"] = default_token_generator.make_token(self.person)
+        if route.startswith("/unsubscribe/"):
+            values["token"] = mailing.token_of(self.person)
         tag, entity = Tag.objects.earliest("pk"), Entity.objects.earliest("pk")
         if route.startswith("/sitemap-"):
             values["number"] = self.post.pk // SHARD_IDS
@@ -449,6 +490,14 @@ class World:
             },
             "/admin/posts/post/<post_id>/revisions/<number>/restore/": newest,
             "/admin/posts/post/<post_id>/revisions/<number>/share/": {"days": 7},
+            "/admin/reports/<report_id>/": (
+                {"do": "send_back", "text": "Send it back."}
+                if line.variant == "send-back"
+                else {"do": "dismiss"}
+            ),
+            "/admin/notes/add/<revision_id>/": {"text": "A note."},
+            "/admin/notices/read/": {"upto": 1},
+            "/posts/<slug>/report/": {"text": "Wrong.", "website": "so it is a robot's"},
         }.get(line.route, {})
 
 
@@ -482,6 +531,8 @@ def world() -> World:
         run=run,
         link=link,
         token=token,
+        report=reader_reports.take(post=post, text="There is a mistake."),
+        note=notes.add(revision=post.proposed_revision, by=superuser, text="Look here."),
         person=make_user("reader", email="reader@example.org"),
         superuser=superuser,
     )

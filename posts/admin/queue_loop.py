@@ -22,6 +22,7 @@ from posts import leases, queue, queue_counts, queue_walk, review, risk
 from posts.admin import review as review_pages
 from posts.admin import states
 from posts.admin.forms import ReasonForm
+from posts.admin.notes import notes_context
 from posts.admin.preview import differing_fields, preview
 from posts.admin.queue import DONE, size_text, toast_of
 from posts.admin.queue_asked import Asked, asked
@@ -210,6 +211,7 @@ def _page(
         "public_url": post.get_absolute_url() if post.visibility == PUBLISHED else "",
         "renew_seconds": int(leases.LEASE.total_seconds() // 3),
         "left": _left(request, wanted),
+        **notes_context(request, post, shown),
     }
     return TemplateResponse(request, "admin/posts/queue_draft.html", context, status=status)
 

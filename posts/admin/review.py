@@ -22,6 +22,7 @@ from posts import history, review
 from posts.admin import states
 from posts.admin.choice import choice_of
 from posts.admin.forms import ReasonForm
+from posts.admin.notes import notes_context
 from posts.admin.preview import differing_fields, preview
 from posts.admin.previews import preview_context
 from posts.admin.timeline import roles_of, timeline, where_from
@@ -269,6 +270,7 @@ class ReviewPages:
             "public_url": post.get_absolute_url() if post.is_public(timezone.now()) else "",
             "may_plan": request.user.has_perm(TRANSITIONS["schedule"].permission)
             and post.visibility in TRANSITIONS["schedule"].visibility,
+            **notes_context(request, post, shown),
             "next_waiting": (
                 Post.objects.awaiting_review()
                 .filter(pk__gt=post.pk)

@@ -5,6 +5,7 @@ In: requests of staff. Out: pages of counts and links. Every query of the home p
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -14,6 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.urls import path
 
+from posts import notices
 from posts.admin import queue, states
 from posts.models import ImportRun
 
@@ -34,9 +36,10 @@ class AlphanodeAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[Any]:
-        from posts.admin import bulk_run
+        from posts.admin import bulk_run, feedback_pages
         from posts.admin.queue_pages import pages
 
+        pages += feedback_pages.pages
         address = "r/<path:content_type_id>/<path:object_id>/"
         view = self.admin_view(self.view_on_site)
         return [
@@ -47,6 +50,11 @@ class AlphanodeAdminSite(admin.AdminSite):
             ),
             *super().get_urls(),
         ]
+
+    def each_context(self, request: Any) -> dict[str, Any]:
+        """Add the number beside the bell, looked up where a page shows it."""
+        unread = partial(notices.unread_count, request.user)
+        return {**super().each_context(request), "unread_notices": unread}
 
     def view_on_site(self, request: HttpRequest, content_type_id: str, object_id: str) -> Any:
         """Lead to the public page; its address holds the title, so only whoever may see that."""

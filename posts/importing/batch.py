@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import Max
 
-from posts import claim_checks, content, db, projection, queue, slugs
+from posts import claim_checks, content, db, findings, projection, queue, slugs
 from posts.importing.classification import (
     CONVERGED,
     CREATED,
@@ -75,6 +75,7 @@ def write(
         ]
     )
     queue.refresh(queued)
+    findings.follow(queued)
 
 
 def _queued_before(items: Sequence[Item]) -> list[int]:

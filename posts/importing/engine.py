@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from posts import content, db, projection
+from posts import content, db, notices, projection
 from posts.importing import batch, batches, classification, runs
 from posts.importing.beside import garbage_collected_by_batch
 from posts.importing.classification import Item
@@ -358,6 +358,7 @@ class _Writer:
         if progress.counts["created"] >= ANALYZE_FROM and self.run.created > self.created_known:
             self._refresh_planner_statistics()
         self._close(state, "")
+        notices.tell_of_held(self.run, timezone.now())
 
     def _refresh_planner_statistics(self) -> None:
         tables: list[type[Model]] = [Post, Revision, ImportedPost, PostTag, PostEntity]

@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from posts import content, counters, db, gate, history, queue, topics
+from posts import content, counters, db, gate, gone, history, queue, topics
 from posts.importing import runs
 from posts.models import (
     BulkAction,
@@ -95,6 +95,7 @@ def erase(
         with db.erasing("logged erasure"):
             _clear_rejects(ids)
             _leave_tombstones(ids)
+            gone.remember([p.pk for p in posts if p.published_at and p.published_at <= now], now)
             remove_rows(ids, by=by, now=now)
         vocabulary.forget(words)
         remove_unused_names(metas, now=now, tags=editorial)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from posts import db, moves, queue
+from posts import db, findings, moves, queue
 from posts.importing import erasure, runs
 from posts.importing.retrace import Keep, Past, Pointers, Version, judge
 from posts.models import (
@@ -446,3 +446,4 @@ def _put_back(verdicts: Sequence[Verdict], now: dt.datetime) -> None:
     )
     erasure.remove_revisions([pk for verdict in verdicts for pk in verdict.own])
     queue.refresh(verdict.post.pk for verdict in verdicts)
+    findings.follow(verdict.post.pk for verdict in verdicts)

@@ -3,6 +3,7 @@
 from posts.models.claims import ClaimCheck
 from posts.models.counters import Counter, CounterDelta
 from posts.models.entities import Entity, PostEntity
+from posts.models.findings import Finding
 from posts.models.images import ImageSource, PostImage
 from posts.models.imports import (
     ImportCheckpoint,
@@ -11,6 +12,8 @@ from posts.models.imports import (
     ImportRun,
     ImportSource,
 )
+from posts.models.notes import DraftNote, ErasedAddress, ReaderReport
+from posts.models.notices import MailWish, Notice
 from posts.models.page_views import PageViews
 from posts.models.posts import Post, Revision, Slug, Statistics
 from posts.models.previews import PreviewLink
@@ -38,17 +41,22 @@ __all__ = [
     "Counter",
     "CounterDelta",
     "Decision",
+    "DraftNote",
     "EditWindow",
     "Entity",
+    "ErasedAddress",
     "ErasedEvent",
     "ErasureDoor",
     "Event",
+    "Finding",
     "ImageSource",
     "ImportCheckpoint",
     "ImportReject",
     "ImportRun",
     "ImportSource",
     "ImportedPost",
+    "MailWish",
+    "Notice",
     "PageViews",
     "Post",
     "PostEntity",
@@ -56,6 +64,7 @@ __all__ = [
     "PostTag",
     "PreviewLink",
     "QueueEntry",
+    "ReaderReport",
     "Revision",
     "RiskWeights",
     "SavedFilter",

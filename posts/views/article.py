@@ -29,6 +29,7 @@ from posts import (
     claims,
     counters,
     disclosure,
+    gone,
     linked_data,
     markdown,
     metabox,
@@ -86,7 +87,7 @@ class Stamp:
 def find_post(slug: str, now: dt.datetime) -> Any:
     """Return the published post with what a page of it shows, and `is_indexable`.
 
-    Queries: post, tags, entities, images; two or three more when there is no such page. Raises
+    Queries: post, tags, entities, images; up to three more when there is no such page. Raises
     `MovedError`, `WithdrawnError` or `Http404`.
     """
     is_indexable = Case(
@@ -100,6 +101,8 @@ def find_post(slug: str, now: dt.datetime) -> Any:
         return post
     entry = Slug.objects.select_related("post").filter(slug=slug).first()
     if entry is None:
+        if gone.is_erased(slug):
+            raise WithdrawnError("")
         raise Http404("No post has this slug.")
     if published.filter(pk=entry.post_id).exists():
         raise MovedError(entry.post.slug)
@@ -119,18 +122,19 @@ def is_withdrawn(post: Post, now: dt.datetime) -> bool:
 
 
 def answers_moved_and_withdrawn(
-    view: Callable[[HttpRequest, str], HttpResponse],
-) -> Callable[[HttpRequest, str], HttpResponse]:
+    view: Callable[..., HttpResponse],
+) -> Callable[..., HttpResponse]:
     """Make a view of a post answer 301 for retired slugs and 410 for withdrawn posts."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, slug: str) -> HttpResponse:
+    def wrapped(request: HttpRequest, slug: str, **more: Any) -> HttpResponse:
         try:
-            return view(request, slug)
+            return view(request, slug, **more)
         except MovedError as moved:
             assert request.resolver_match is not None  # noqa: S101 (always set inside a view)
             name = request.resolver_match.url_name or "article"
-            return HttpResponsePermanentRedirect(reverse(name, args=[moved.slug]))
+            address = reverse(name, kwargs={"slug": moved.slug, **more})
+            return HttpResponsePermanentRedirect(address)
         except WithdrawnError as withdrawn:
             return with_robots(_withdrawn_page(request, withdrawn.title), NOINDEX)
 
@@ -141,7 +145,7 @@ def _withdrawn_page(request: HttpRequest, title: str) -> HttpResponse:
     if request.path.endswith(".json"):
         return JsonResponse({"error": "withdrawn", "title": title}, status=410)
     if request.path.endswith(".md"):
-        text = f"# {title}\n\nThis note was withdrawn.\n"
+        text = f"# {title or 'Withdrawn'}\n\nThis note was withdrawn.\n"
         return HttpResponse(text, content_type="text/markdown; charset=utf-8", status=410)
     context = page_context(page_title="Note withdrawn", robots=NOINDEX, title=title)
     return render(request, "410.html", context, status=410)
@@ -246,7 +250,10 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
     counts = _counts(post, now)
     stamp = stamp_of(post)
     check = check_of(post)
-    told = disclosure.disclosure(post, reviewer=stamp.byline, reviewed_at=stamp.decided_at)
+    making = disclosure.making_of(
+        post, revision, reviewer=stamp.byline, reviewed_at=stamp.decided_at
+    )
+    told = disclosure.said_of(making)
     tags = _tags(post, counts)
     found = similar.similar_posts(post, now=now, counts=counts)
     shown = {post.pk, *(item.post.pk for item in found)}
@@ -284,7 +291,7 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
         seen_url=reverse("seen", args=[post.pk]),
         card_image=card,
         linked_data=linked_data.script(
-            _linked(post, description=description, image=card, told=told, tags=tags)
+            _linked(post, description=description, image=card, making=making, tags=tags)
         ),
         alternates=[
             ("text/markdown", reverse("article-markdown", args=[post.slug])),
@@ -294,16 +301,28 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
 
 
 def _linked(
-    post: Any, *, description: str, image: str, told: disclosure.Disclosure, tags: list[Any]
+    post: Any, *, description: str, image: str, making: disclosure.Making, tags: list[Any]
 ) -> dict[str, Any]:
-    """Return the note in schema.org's terms; what the import claimed is not among them."""
+    """Return the note in schema.org's terms; what the import claimed is not among them.
+
+    People stand in it by their public names only.
+    """
+    told = disclosure.said_of(making)
+    reviewed_on = making.reviewed_at.date().isoformat() if making.reviewed_at else ""
     address = absolute(post.get_absolute_url())
     publisher = {"@type": "Organization", "name": settings.SITE_NAME, "url": absolute("/")}
     return {
         "@type": "TechArticle",
         "@id": address,
         "url": address,
-        "mainEntityOfPage": address,
+        "mainEntityOfPage": linked_data.given(
+            {
+                "@type": "WebPage",
+                "@id": address,
+                "reviewedBy": linked_data.person(making.reviewer),
+                "lastReviewed": reviewed_on,
+            }
+        ),
         "headline": post.live_revision.title,
         "description": description,
         "image": {"@type": "ImageObject", "url": image, "width": 1200, "height": 630},
@@ -318,8 +337,11 @@ def _linked(
         "isBasedOn": absolute(reverse("reference", args=[post.reference]))
         if post.reference and "/" not in post.reference
         else "",
-        "digitalSourceType": "" if told.value == "none" else linked_data.BY_MODEL,
+        "digitalSourceType": told.digital_source_type,
+        "creditText": told.text,
+        "usageInfo": absolute(reverse("provenance", args=[post.slug])),
         "license": settings.LICENCE_URL,
         "publisher": publisher,
-        "author": publisher,
+        "author": linked_data.person(making.writer) or publisher,
+        "editor": linked_data.person(making.editor),
     }

@@ -108,8 +108,13 @@ def as_markdown(post: Any) -> str:
 def as_json(post: Any) -> dict[str, Any]:
     """Return the post as plain values, also one that is not listed. One query: the stamp."""
     statistics = getattr(post, "statistics", None)
+    described = document(post, stamp_of(post))
     return {
-        **document(post, stamp_of(post)),
+        **described,
+        "disclosure": {
+            **described["disclosure"],
+            "provenance_url": absolute(reverse("provenance", args=[post.slug])),
+        },
         "changed_at": post.changed_at,
         "statistics": {
             "imported": {
