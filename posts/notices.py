@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -59,8 +58,11 @@ def tell_of_returned(
     revision_ids: Sequence[int], *, by: User, reason: str, now: dt.datetime
 ) -> None:
     """Tell authors and importers, after the commit, that these revisions were sent back."""
+
+    def tell() -> None:
+        _tell_of_returned(revision_ids, by.pk, reason, now)
+
     if revision_ids:
-        tell = partial(_tell_of_returned, list(revision_ids), by.pk, reason, now)
         transaction.on_commit(tell, robust=True)
 
 
