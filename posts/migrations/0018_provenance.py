@@ -244,6 +244,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
+                    models.Index(fields=["source", "decision"], name="finding_all"),
                     models.Index(fields=["source", "is_open", "decision"], name="finding_newest"),
                     models.Index(
                         fields=["source", "is_open", "reason", "decision"], name="finding_reason"

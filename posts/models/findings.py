@@ -52,7 +52,9 @@ class Finding(models.Model):
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
+        # Pages of one state, by any dimension, are a walk; counts read an index and no row.
         indexes = [
+            models.Index(fields=["source", "decision"], name="finding_all"),
             models.Index(fields=["source", "is_open", "decision"], name="finding_newest"),
             models.Index(fields=["source", "is_open", "reason", "decision"], name="finding_reason"),
             models.Index(
