@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -118,12 +118,21 @@ def _confirm_page(
     from posts.admin.site import site
 
     kind = bulk.KINDS[bulk.names(action)[0]]
+    plan = plan_of(action)
     context = {
         **site.each_context(request),
         "title": f"{kind.label}: {action.total:,} post{'s' if action.total != 1 else ''}",
         "action": action,
         "kind": kind,
-        "plan": plan_of(action),
+        "plan": plan,
+        "told": {
+            "fitting": f"{plan.fitting:,}",
+            "total": f"{plan.total:,}",
+            "contradicted": f"{plan.contradicted:,}",
+            "states": _told(plan.states),
+            "stacks": _told(plan.stacks),
+            "refusals": _told(plan.refusals),
+        },
         "form": failed or ConfirmForm(row=kind),
         "is_actor": action.actor_id == request.user.pk,
         "filters": filter_words(action.filters),
@@ -131,6 +140,10 @@ def _confirm_page(
     }
     status = 200 if failed is None else 400
     return TemplateResponse(request, "admin/posts/bulk.html", context, status=status)
+
+
+def _told(numbers: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
+    return [(text, f"{number:,}") for text, number in numbers]
 
 
 @page("POST", is_for_actor=True)
@@ -238,7 +251,9 @@ def _progress_page(request: HttpRequest, action: BulkAction) -> HttpResponse:
         "title": f"{bulk.label(bulk.names(action))}: bulk action {action.pk}",
         "action": action,
         "facts": facts,
-        "refusals": sorted(action.refusals.items(), key=lambda pair: -pair[1]),
+        "refusals": _told(sorted(action.refusals.items(), key=lambda pair: -pair[1])),
+        "changed": f"{action.changed:,}",
+        "skipped": f"{action.skipped:,}",
         "tag": action.options.get("tag", ""),
         "filters": filter_words(action.filters),
         "items": items,
