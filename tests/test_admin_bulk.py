@@ -527,3 +527,22 @@ def test_pages_cost_the_same_for_few_and_many(client, reviewer):
     # Session, person, permissions, savepoints, the set and its rows, what was left; then the page.
     assert max(many[:2]) <= 16
     assert max(many[2:]) <= 9
+
+
+# --- In the audit -----------------------------------------------------------------------------
+
+
+def test_audit_tells_of_what_was_confirmed_only(client, reviewer):
+    posts = drafts(2)
+    prepared = confirmation(client, posts, "reject").context["action"]
+    page = confirmation(client, posts, "approve")
+    confirmed(client, page)
+    done = page.context["action"]
+
+    listed = client.get(reverse("admin:posts_bulkaction_changelist"))
+    of_it = client.get(reverse("admin:posts_bulkaction_change", args=[done.pk]))
+    of_none = client.get(reverse("admin:posts_bulkaction_change", args=[prepared.pk]))
+
+    assert [action.pk for action, _ in listed.context["actions"]] == [done.pk]
+    assert reverse("admin:bulk", args=[done.pk]) in of_it.content.decode()
+    assert of_none.status_code == 404

@@ -42,6 +42,7 @@ def load(monkeypatch):
 def test_settings_read_the_documented_variables():
     assert VARIABLES == [
         "ALLOWED_HOSTS",
+        "BULK_PROCESS",
         "CONTACT_EMAIL",
         "DATABASE_URL",
         "DEBUG",
@@ -107,6 +108,7 @@ def test_operations_document_lists_each_variable_with_its_default(load):
         "DUMPS_FOLDER": "`dumps`",
         "REVIEW_UNDO_SECONDS": f"`{settings['REVIEW_UNDO_SECONDS']}`",
         "REVIEW_OWN_WORK": "`off`",
+        "BULK_PROCESS": "`on`",
         "SEARCHES_A_MINUTE": f"`{settings['SEARCHES_A_MINUTE']}`",
         "EMAIL_URL": "`consolemail://`",
         "EMAIL_FROM": f"`{settings['DEFAULT_FROM_EMAIL']}`",
@@ -153,6 +155,7 @@ def test_defaults_are_safe(load):
         ({"IMAGE_PLACEHOLDER": "yes"}, "IMAGE_PLACEHOLDER", True),
         ({"REVIEW_UNDO_SECONDS": "0"}, "REVIEW_UNDO_SECONDS", 0),
         ({"REVIEW_OWN_WORK": "on"}, "REVIEW_OWN_WORK", True),
+        ({"BULK_PROCESS": "off"}, "BULK_PROCESS", False),
         ({"EMAIL_FROM": "Notes <n@example.org>"}, "DEFAULT_FROM_EMAIL", "Notes <n@example.org>"),
         ({"EMAIL_URL": "smtp+tls://u:p%40ss@h"}, "EMAIL_HOST_PASSWORD", "p@ss"),
         ({"EMAIL_URL": "smtp+tls://u:p@h"}, "EMAIL_PORT", 587),

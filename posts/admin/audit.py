@@ -17,14 +17,13 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
-from posts import history
+from posts import bulk, history
 from posts.admin import audit_filters, lists
 from posts.admin.audit_filters import FilterForm
 from posts.admin.audit_lines import kinds, lines_of
 from posts.admin.site import site
 from posts.models import BulkAction, Event, Seal
 from posts.pagination import NOTE, Cursor
-from posts.transitions import TRANSITIONS
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -184,7 +183,8 @@ class BulkActionAdmin(lists.ReadOnly):
         """Show bulk actions, newest first, by key. One query."""
         _require(request)
         below = request.GET.get("below", "")
-        rows = BulkAction.objects.select_related("actor").defer("filters").order_by("-pk")
+        confirmed = BulkAction.objects.exclude(state=BulkAction.State.PREPARED)
+        rows = confirmed.select_related("actor").defer("filters").order_by("-pk")
         if below:
             rows = rows.filter(pk__lt=_number_or_404(below))
         page = list(rows[: audit_filters.PAGE + 1])
@@ -209,7 +209,10 @@ class BulkActionAdmin(lists.ReadOnly):
         """Show a bulk action and the newest of its events. About ten queries."""
         _require(request)
         action = (
-            BulkAction.objects.select_related("actor").filter(pk=_number_or_404(object_id)).first()
+            BulkAction.objects.select_related("actor")
+            .exclude(state=BulkAction.State.PREPARED)
+            .filter(pk=_number_or_404(object_id))
+            .first()
         )
         if action is None:
             raise Http404("There is no such bulk action.")
@@ -232,10 +235,7 @@ class BulkActionAdmin(lists.ReadOnly):
 
 
 def _label(action: BulkAction) -> str:
-    return ", then ".join(
-        TRANSITIONS[name].label if name in TRANSITIONS else name
-        for name in action.action.split("+")
-    )
+    return bulk.label(bulk.names(action))
 
 
 def filter_words(filters: dict[str, Any]) -> list[tuple[str, str]]:
