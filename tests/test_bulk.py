@@ -15,13 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks.torture_places import Child
-from posts import bulk, history, review, writing
-from posts.models import BulkAction, BulkItem, Decision, Event, Post
+from posts import bulk, db, history, review, writing
+from posts.models import BulkAction, BulkItem, Decision, Event, Post, Revision
 from posts.transitions import ReviewError
 from tests.builders import make_post, make_snapshot, make_user
 from tests.concurrently import look, run_together
 
 pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 11, 17, 9, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -188,6 +190,62 @@ def test_two_at_work_share_the_chunks(reviewer, tmp_path):
 
     assert not [result for result in results if isinstance(result, Exception)]
     look(lambda: assert_each_was_decided_once(action.pk, 12), tmp_path)
+
+
+# --- Plans ------------------------------------------------------------------------------------
+
+
+def plan(queryset):
+    """Return how the database would answer, as text."""
+    return queryset.explain().lower()
+
+
+def test_chunks_and_results_walk_the_key_of_a_large_set(reviewer):
+    action = bulk.prepare(actions=["approve"], queryset=Post.objects.none(), by=reviewer)
+    other = bulk.prepare(actions=["approve"], queryset=Post.objects.none(), by=reviewer)
+    db.insert_rows(
+        BulkItem,
+        ("bulk_action_id", "post_id", "revision_id", "outcome", "note"),
+        [(pk, n, n, "", "") for pk in (action.pk, other.pk) for n in range(1, 20_001)],
+    )
+    db.refresh_planner_statistics([BulkItem])
+    items = BulkItem.objects.filter(bulk_action=action)
+
+    for rows in (
+        items.filter(post_id__gt=9_000).order_by("post_id").values("post_id")[:1_000],
+        items.filter(post_id__gte=9_001, post_id__lte=10_000),
+        items.filter(post_id__among=[9_001, 9_500]),
+    ):
+        said = plan(rows)
+        assert "index" in said
+        assert "seq scan" not in said
+        assert "sort" not in said.replace("sorted", "")
+        assert "temp b-tree" not in said
+
+
+def test_latest_and_live_revision_are_found_by_an_index(reviewer):
+    post = make_post(state="listed")
+    first = post.live_revision
+    columns = ("post_id", "number", "digest", "title", "lede", "body", "meta", "origin")
+    db.insert_rows(
+        Revision,
+        (*columns, "author_id", "comment", "created_at"),
+        [
+            (post.pk, n, first.digest, "t", "", "", "{}", "editor", reviewer.pk, "", NOW)
+            for n in range(2, 5_000)
+        ],
+    )
+    db.refresh_planner_statistics([Revision, Post])
+    latest = Revision.objects.filter(post=post).order_by("-number")[:1]
+    live = Post.objects.select_related("live_revision").filter(pk=post.pk)
+
+    for rows in (latest, live):
+        said = plan(rows)
+        assert "seq scan on posts_revision" not in said
+        assert "scan posts_revision" not in said
+        assert "sort" not in said
+        assert "temp b-tree" not in said
+    assert latest.get().number == 4_999
 
 
 # --- The command ------------------------------------------------------------------------------
