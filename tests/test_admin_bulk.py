@@ -153,6 +153,20 @@ def test_all_matching_means_what_matched_when_it_was_frozen(client, reviewer):
     assert BulkAction.objects.get().filters == {"query": {"queue": "awaiting"}}
 
 
+def test_all_that_match_is_a_button_that_needs_no_script(client, reviewer):
+    posts = drafts(3)
+    page = client.get(reverse(LIST)).content.decode()
+    assert 'type="submit" class="button" name="select_across" value="1"' in page
+
+    answer = client.post(
+        reverse(LIST),
+        {"action": "approve", "select_across": ["0", "1"], "_selected_action": ["0"]},
+    )
+
+    assert BulkAction.objects.get().total == len(posts)
+    assert answer.url == reverse("admin:bulk", args=[BulkAction.objects.get().pk])
+
+
 def test_queue_freezes_what_its_filters_find(client, reviewer):
     make_post(state="private", snapshot=make_snapshot(difficulty="beginner"))
     make_post(state="private", snapshot=make_snapshot(difficulty="advanced"))

@@ -90,6 +90,15 @@ def test_sets_nobody_confirmed_are_forgotten_and_others_stay(reviewer):
     assert BulkItem.objects.filter(bulk_action=running).exists()
 
 
+def test_set_that_was_forgotten_cannot_be_confirmed(reviewer):
+    drafts(1)
+    action = bulk.prepare(actions=["approve"], queryset=Post.objects.all(), by=reviewer)
+    bulk.forget(action.pk)
+
+    assert not bulk.confirm(action)
+    assert not Decision.objects.exists()
+
+
 def test_nobody_freezes_without_the_permission():
     with pytest.raises(PermissionDenied):
         bulk.prepare(actions=["approve"], queryset=Post.objects.all(), by=make_user("editor"))

@@ -81,9 +81,9 @@ def _fitting(filters: Filters) -> list[int]:
 
 
 def _numbers(texts: Iterable[str]) -> list[int]:
-    return sorted(
-        {int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 18}
-    )
+    """Return the numbers of posts among what was ticked; the lists always send a 0."""
+    plain = {text for text in texts if text.isascii() and text.isdecimal() and len(text) <= 18}
+    return sorted({int(text) for text in plain} - {0})
 
 
 def _freeze(

@@ -207,7 +207,10 @@ def _facts(action: BulkAction) -> dict[str, Any]:
     is_running = action.state == State.RUNNING
     is_here = is_running and not settings.BULK_PROCESS
     is_alive = bulk.is_alive(action, now) and not is_here
-    text = f"{action.done:,} of {action.total:,} posts"
+    # What was done before results were kept for each post has no total.
+    text = (
+        f"{action.done:,} of {action.total:,} posts" if action.total else f"{action.done:,} posts"
+    )
     if action.state == State.FINISHED:
         text += ": done."
     elif action.state == State.STOPPED:
