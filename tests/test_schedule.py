@@ -181,6 +181,8 @@ def test_times_are_set_in_the_admin_and_shown(client, publisher):
     assert post.published_at == dt.datetime(2400, 11, 24, 9, tzinfo=dt.UTC)
     assert "to be published 24 Nov 2400 09:00 UTC" in answer.text
     assert "Cancel the publication" in answer.text
+    events = client.get(reverse("admin:posts_post_events", args=[post.pk]))
+    assert "Schedule</strong>, publication 24 Nov 2400 09:00 UTC" in events.text
     assert "Read the page" not in answer.text
     listed = client.get(reverse("admin:posts_post_changelist"), {"queue": "planned"})
     assert "to be published 24 Nov 2400 09:00 UTC" in listed.text

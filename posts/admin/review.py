@@ -6,6 +6,7 @@ person saw. A refused action shows the newer state and keeps what was typed. Wri
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
@@ -32,6 +33,7 @@ from posts.transitions import (
     ReviewError,
     available,
     refuse_own_work,
+    shown_time,
     state_of,
 )
 
@@ -404,7 +406,20 @@ def _line(event: Event, decision: Decision | None) -> Line:
         facts = f"revision {data['number']}, from revision {data['parent']}"
     elif decision is not None:
         facts = f"revision {decision.revision.number}"
+    facts = "; ".join(filter(None, [facts, *_planned_times(data)]))
     return Line(event, text, decision, facts)
+
+
+def _planned_times(data: dict[str, Any]) -> list[str]:
+    """Return the times an event set or took away, in words."""
+    words = {"published_at": "publication", "archive_at": "archiving"}
+    return [
+        f"{word} {shown_time(dt.datetime.fromisoformat(data[name][1]))}"
+        if data[name][1]
+        else f"no {word} any more"
+        for name, word in words.items()
+        if name in data
+    ]
 
 
 def _who_may(codename: str) -> list[str]:

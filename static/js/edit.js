@@ -4,7 +4,7 @@ const form = document.querySelector("[data-edit]");
 
 const KEEP_AFTER = 2000; // milliseconds without a key
 const SIGN_EVERY = 45000;
-const PREVIEW_AFTER = 700;
+const PREVIEW_AFTER = 1000; // so that steady typing stays within the server's limit
 // Browsers send no more than this along after a page is gone.
 const LAST_WORD_MAX = 60000;
 
