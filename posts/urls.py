@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from posts.api import api
 from posts.views import (
@@ -25,6 +26,15 @@ from posts.views import (
     subjects,
 )
 
+
+class NameConverter(StringConverter):
+    """A part of an address that is looked up: any text PostgreSQL does not refuse to be asked."""
+
+    regex = r"[^/\x00]+"
+
+
+register_converter(NameConverter, "name")
+
 urlpatterns = [
     path("", home.home, name="home"),
     # Those with an ending stand first: a slug has no dot, so none can shadow a post.
@@ -44,20 +54,25 @@ urlpatterns = [
     path("entities/<str:type_slug>/<str:slug>/", subjects.entity, name="entity"),
     path("search/", search.search, name="search"),
     path("search/suggestions/", search.suggestions, name="search-suggestions"),
+    path("r/<name:reference>/", archive.reference, name="reference"),
+    path("archive/", archive.archive, name="archive"),
+    path("tags/", archive.tag_list, name="tag-list"),
+    path("tags/<name:slug>/", archive.tag, name="tag"),
+    path("entities/<name:type_slug>/<name:slug>/", archive.entity, name="entity"),
     path("preview/<str:token>/", preview.preview, name="preview"),
     path("seen/<int:post_id>/", seen.seen, name="seen"),
     path("feed.atom", feeds.site, {"form": "atom"}, name="feed-atom"),
     path("feed.json", feeds.site, {"form": "json"}, name="feed-json"),
-    path("tags/<str:slug>/feed.atom", feeds.tag, {"form": "atom"}, name="tag-feed-atom"),
-    path("tags/<str:slug>/feed.json", feeds.tag, {"form": "json"}, name="tag-feed-json"),
+    path("tags/<name:slug>/feed.atom", feeds.tag, {"form": "atom"}, name="tag-feed-atom"),
+    path("tags/<name:slug>/feed.json", feeds.tag, {"form": "json"}, name="tag-feed-json"),
     path(
-        "entities/<str:type_slug>/<str:slug>/feed.atom",
+        "entities/<name:type_slug>/<name:slug>/feed.atom",
         feeds.entity,
         {"form": "atom"},
         name="entity-feed-atom",
     ),
     path(
-        "entities/<str:type_slug>/<str:slug>/feed.json",
+        "entities/<name:type_slug>/<name:slug>/feed.json",
         feeds.entity,
         {"form": "json"},
         name="entity-feed-json",
@@ -67,7 +82,7 @@ urlpatterns = [
     path("llms.txt", llms.llms_txt, name="llms"),
     path("opensearch.xml", machine.opensearch, name="opensearch"),
     path("dumps/", dumps.page, name="dumps"),
-    path("dumps/<str:name>", dumps.download, name="dump"),
+    path("dumps/<name:name>", dumps.download, name="dump"),
     path("api/v1/", api.urls),
     path("archive/<int:year>/", archive.year, name="archive-year"),
     path("archive/<int:year>/<int:month>/", archive.month, name="archive-month"),

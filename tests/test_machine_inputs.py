@@ -1,4 +1,4 @@
-"""Whatever is asked, no address for programs answers with a server error."""
+"""Whatever is asked, no address for programs, and no page of a name, is a server error."""
 
 import string
 from urllib.parse import quote, urlencode
@@ -20,7 +20,7 @@ ADDRESSES = (
     *("/api/v1/posts/{}", "/api/v1/posts/{}/similar", "/api/v1/posts/{}/revisions"),
     *("/api/v1/posts/{}/revisions/{}", "/api/v1/tags", "/api/v1/tags/{}", "/api/v1/{}"),
     *("/api/v1/tags/{}/posts", "/api/v1/entities", "/api/v1/entities/{}/{}"),
-    "/api/v1/entities/{}/{}/posts",
+    *("/api/v1/entities/{}/{}/posts", "/tags/{}/", "/entities/{}/{}/", "/r/{}/"),
 )
 #: Texts with a known way to hurt, beside any.
 NASTY = (

@@ -24,7 +24,6 @@ from posts.querysets import about, tagged
 from posts.views import documents
 from posts.views.article import MovedError as SlugMovedError
 from posts.views.article import Stamp, WithdrawnError, find_post, stamp_of, stamps_of
-from posts.views.feeds import named
 from posts.views.page import absolute
 
 router = Router()
@@ -271,13 +270,20 @@ def _listed(slug: str, now: dt.datetime, name: str, *more: Any) -> Any:
     return found
 
 
+def _named(model: type[Tag] | type[Entity], **parts: str) -> Any:
+    """Return the one with this address, or None. At most one query."""
+    # PostgreSQL refuses the very question.
+    if any("\x00" in part for part in parts.values()):
+        return None
+    return model._default_manager.filter(**parts).first()
+
+
 def _used_tag(slug: str, now: dt.datetime) -> tuple[Tag, int]:
     """Return a tag and its listed posts. Queries: tag, count."""
     expected = "a tag of /api/v1/tags"
-    try:
-        found = named(Tag, slug=slug)
-    except Http404 as error:
-        raise missing("tag", failed="slug", expected=expected) from error
+    found = _named(Tag, slug=slug)
+    if found is None:
+        raise missing("tag", failed="slug", expected=expected)
     count = counters.use_counts(tags=[found.pk], now=now).tags[found.pk]
     if not count:
         raise missing("tag", failed="slug", expected=expected)
@@ -287,10 +293,9 @@ def _used_tag(slug: str, now: dt.datetime) -> tuple[Tag, int]:
 def _used_entity(type_slug: str, slug: str, now: dt.datetime) -> tuple[Entity, int]:
     """Return an entity and its listed posts. Queries: entity, count."""
     expected = "an entity of /api/v1/entities"
-    try:
-        found = named(Entity, type_slug=type_slug, slug=slug)
-    except Http404 as error:
-        raise missing("entity", failed="slug", expected=expected) from error
+    found = _named(Entity, type_slug=type_slug, slug=slug)
+    if found is None:
+        raise missing("entity", failed="slug", expected=expected)
     count = counters.use_counts(entities=[found.pk], now=now).entities[found.pk]
     if not count:
         raise missing("entity", failed="slug", expected=expected)

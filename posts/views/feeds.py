@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -48,7 +47,7 @@ def site(request: HttpRequest, form: str) -> HttpResponse:
 def tag(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     """Return the newest posts with a tag. Queries: tag, and those of `site`."""
     now = timezone.now()
-    found = named(Tag, slug=slug)
+    found = get_object_or_404(Tag, slug=slug)
     page = page_of(
         _posts(now),
         request.GET,
@@ -65,7 +64,7 @@ def tag(request: HttpRequest, slug: str, form: str) -> HttpResponse:
 def entity(request: HttpRequest, type_slug: str, slug: str, form: str) -> HttpResponse:
     """Return the newest posts about an entity. Queries: entity, and those of `site`."""
     now = timezone.now()
-    found = named(Entity, type_slug=type_slug, slug=slug)
+    found = get_object_or_404(Entity, type_slug=type_slug, slug=slug)
     page = page_of(
         _posts(now),
         request.GET,
@@ -76,14 +75,6 @@ def entity(request: HttpRequest, type_slug: str, slug: str, form: str) -> HttpRe
     words = f"Reviewed notes about {found.name}."
     title = f"{settings.SITE_NAME}: {found.name} ({found.type})"
     return _feed(request, form, page, now, title, words, found.get_absolute_url())
-
-
-def named(model: type[Model], **parts: str) -> Any:
-    """Return the one with this address, or raise `Http404`. At most one query."""
-    # PostgreSQL refuses the very question.
-    if any("\x00" in part for part in parts.values()):
-        raise Http404("There is no such address.")
-    return get_object_or_404(model, **parts)
 
 
 def _posts(now: dt.datetime) -> Any:
