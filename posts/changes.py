@@ -16,7 +16,8 @@ from posts.models import Event, Post
 def last_change(now: dt.datetime) -> dt.datetime | None:
     """Return the moment since which no page, list or feed has changed; None for a new archive.
 
-    One query: the ends of three indexes. It is one moment for the whole site: a list does not
+    Ask before reading what it is said of: a change in between must look like one. One query: the
+    ends of three indexes. It is one moment for the whole site: a list does not
     know of a post that left it, and the newest of those that stayed would claim that nothing had
     happened.
     """

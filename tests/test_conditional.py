@@ -156,6 +156,23 @@ def test_a_precondition_that_fails_is_told():
     assert response.status_code == 412
 
 
+@pytest.mark.parametrize("path", ["/feed.json", "/llms.txt", "/api/v1/posts"])
+def test_the_moment_is_asked_for_before_the_content(client, post, path, monkeypatch):
+    """Or a change in between would be dated, and not be in what is sent."""
+
+    def changes_meanwhile(now):
+        make_post(now=LONG_AGO - dt.timedelta(days=1))
+        return LONG_AGO
+
+    before = client.get(path).content
+    monkeypatch.setattr("posts.changes.last_change", changes_meanwhile)
+
+    found = client.get(path)
+
+    assert found.headers["Last-Modified"]
+    assert found.content != before
+
+
 def test_tags_change_the_page(post):
     writing.set_editorial_tags(post=post, by=make_user("editor"), names=["tides"])
     changed = Post.objects.get(pk=post.pk)

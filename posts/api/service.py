@@ -101,6 +101,8 @@ def answering(view: View, service: NinjaAPI) -> View:
         method = request.method
         if method not in METHODS:
             return _not_allowed()
+        now = timezone.now()
+        changed_at = changes.last_change(now)
         try:
             _refuse_unknown(request, service)
             # Whoever sends the answer leaves out the body of a HEAD request.
@@ -114,8 +116,7 @@ def answering(view: View, service: NinjaAPI) -> View:
         with_robots(response, NOINDEX)
         if response.status_code != 200:
             return response
-        now = timezone.now()
-        return conditional(request, response, changed_at=changes.last_change(now), now=now)
+        return conditional(request, response, changed_at=changed_at, now=now)
 
     answer.csrf_exempt = True  # type: ignore[attr-defined]
     return answer

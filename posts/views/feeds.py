@@ -39,14 +39,18 @@ SITE_DESCRIPTION = "Engineering field notes, drafted by a machine and reviewed b
 def site(request: HttpRequest, form: str) -> HttpResponse:
     """Return the newest posts. Queries: posts, tags, entities, images, stamps, change."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     page = page_of(_posts(now), request.GET, path=request.path, size=FEED_POSTS)
-    return _feed(request, form, page, now, settings.SITE_NAME, SITE_DESCRIPTION, reverse("home"))
+    return _feed(
+        request, form, page, now, changed_at, settings.SITE_NAME, SITE_DESCRIPTION, reverse("home")
+    )
 
 
 @require_safe
 def tag(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     """Return the newest posts with a tag. Queries: tag, and those of `site`."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     found = get_object_or_404(Tag, slug=slug)
     page = page_of(
         _posts(now),
@@ -57,13 +61,14 @@ def tag(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     )
     words = f"Reviewed notes with the tag {found.name}."
     title = f"{settings.SITE_NAME}: {found.name}"
-    return _feed(request, form, page, now, title, words, found.get_absolute_url())
+    return _feed(request, form, page, now, changed_at, title, words, found.get_absolute_url())
 
 
 @require_safe
 def entity(request: HttpRequest, type_slug: str, slug: str, form: str) -> HttpResponse:
     """Return the newest posts about an entity. Queries: entity, and those of `site`."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     found = get_object_or_404(Entity, type_slug=type_slug, slug=slug)
     page = page_of(
         _posts(now),
@@ -74,7 +79,7 @@ def entity(request: HttpRequest, type_slug: str, slug: str, form: str) -> HttpRe
     )
     words = f"Reviewed notes about {found.name}."
     title = f"{settings.SITE_NAME}: {found.name} ({found.type})"
-    return _feed(request, form, page, now, title, words, found.get_absolute_url())
+    return _feed(request, form, page, now, changed_at, title, words, found.get_absolute_url())
 
 
 def _posts(now: dt.datetime) -> Any:
@@ -86,11 +91,11 @@ def _feed(
     form: str,
     page: Page,
     now: dt.datetime,
+    changed_at: dt.datetime | None,
     title: str,
     description: str,
     home: str,
 ) -> HttpResponse:
-    changed_at = changes.last_change(now)
     first = absolute(request.path)
     channel = feeds.Channel(
         title=title,

@@ -41,6 +41,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>#])")
 def llms_txt(request: HttpRequest) -> HttpResponse:
     """Describe the site. Queries: posts, tags, stamps, stacks, total, change."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     posts = list(Post.objects.indexable(now).for_summary().order_by("-listed_at", "-pk")[:NEWEST])
     stamps = stamps_of(posts)
     notes = [summary(post, stamps[post.pk]) for post in posts]
@@ -73,7 +74,7 @@ def llms_txt(request: HttpRequest) -> HttpResponse:
     ]
     text = "\n\n".join(part for part in parts if part) + "\n"
     response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-    return conditional(request, response, changed_at=changes.last_change(now), now=now)
+    return conditional(request, response, changed_at=changed_at, now=now)
 
 
 def _places() -> list[str]:

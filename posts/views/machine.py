@@ -41,10 +41,11 @@ ROBOTS = "User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n"
 def article_markdown(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a published post as Markdown. Queries: post, tags, entities, images, stamp, change."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     post = find_post(slug, now)
     robots = "" if post.is_indexable else NOINDEX
     response = with_robots(HttpResponse(as_markdown(post), content_type=MARKDOWN_TYPE), robots)
-    return conditional(request, response, changed_at=changes.last_change(now), now=now)
+    return conditional(request, response, changed_at=changed_at, now=now)
 
 
 @require_safe
@@ -52,11 +53,12 @@ def article_markdown(request: HttpRequest, slug: str) -> HttpResponse:
 def article_json(request: HttpRequest, slug: str) -> HttpResponse:
     """Return a published post as JSON. Queries: post, tags, entities, images, stamp, change."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     post = find_post(slug, now)
     robots = "" if post.is_indexable else NOINDEX
     shape = {"ensure_ascii": False, "indent": 2}
     response = with_robots(JsonResponse(as_json(post), json_dumps_params=shape), robots)
-    return conditional(request, response, changed_at=changes.last_change(now), now=now)
+    return conditional(request, response, changed_at=changed_at, now=now)
 
 
 @require_safe

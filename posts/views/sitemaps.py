@@ -35,13 +35,14 @@ SHARD_MAX = (2**63 - 1) // SHARD_IDS - 1
 def index(request: HttpRequest) -> HttpResponse:
     """List the shards that hold anything, each with its newest change. Queries: shards, change."""
     now = timezone.now()
+    changed_at = changes.last_change(now)
     lines = [
         _line("sitemap", absolute(reverse("sitemap-shard", args=[number])), modified_at)
         for number, modified_at in db.newest_by_shard(SHARD_IDS, now)
     ]
     body = f'{HEAD}<sitemapindex xmlns="{NAMESPACE}">\n{"".join(lines)}</sitemapindex>\n'
     response = HttpResponse(body, content_type=XML_TYPE)
-    return conditional(request, response, changed_at=changes.last_change(now), now=now)
+    return conditional(request, response, changed_at=changed_at, now=now)
 
 
 @require_safe
@@ -53,6 +54,7 @@ def shard(request: HttpRequest, number: int) -> HttpResponseBase:
     if number > SHARD_MAX:
         raise Http404("There is no such part of the sitemap.")
     now = timezone.now()
+    changed_at = changes.last_change(now)
     rows = list(
         Post.objects.indexable(now)
         .filter(pk__gte=number * SHARD_IDS, pk__lt=(number + 1) * SHARD_IDS)
@@ -68,7 +70,7 @@ def shard(request: HttpRequest, number: int) -> HttpResponseBase:
     return conditional(
         request,
         response,
-        changed_at=changes.last_change(now),
+        changed_at=changed_at,
         now=now,
         fingerprint=seen.digest(),
     )
