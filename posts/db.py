@@ -592,23 +592,21 @@ def similar_candidates(
     rarest: Sequence[tuple[str, int]],
     tag_bits: Mapping[int, int],
     entity_bits: Mapping[int, int],
-    group_type: str,
     newest: int,
     now: dt.datetime,
-) -> list[tuple[int, int, int, dt.datetime, str, str, int | None]]:
+) -> list[tuple[int, int, int, dt.datetime, str]]:
     """Return posts that share one of `rarest`, the `newest` of each, with what they share.
 
     `rarest` holds ("tag" or "entity", id); the bits say which feature a tag or entity stands for.
-    Rows: id, bits by tags, bits by entities, listed_at, difficulty, title, id of the first entity
-    of `group_type`. One statement of at most `len(rarest) * newest` posts: it walks the partial
-    indexes by listed_at, then looks up each candidate by its key. Both databases run the same.
+    Rows: id, bits by tags, bits by entities, listed_at, difficulty. One statement of at most
+    `len(rarest) * newest` posts: it walks the partial indexes by listed_at, then looks up each
+    candidate by its key. Both databases run the same.
     """
     sql, parameters = similar_statement(
         post_id=post_id,
         rarest=rarest,
         tag_bits=tag_bits,
         entity_bits=entity_bits,
-        group_type=group_type,
         newest=newest,
         now=now,
     )
@@ -617,7 +615,7 @@ def similar_candidates(
         rows = cursor.fetchall()
     if is_postgresql():
         return rows
-    return [(*row[:3], row[3].replace(tzinfo=dt.UTC), *row[4:]) for row in rows]
+    return [(*row[:3], row[3].replace(tzinfo=dt.UTC), row[4]) for row in rows]
 
 
 def similar_statement(
@@ -626,7 +624,6 @@ def similar_statement(
     rarest: Sequence[tuple[str, int]],
     tag_bits: Mapping[int, int],
     entity_bits: Mapping[int, int],
-    group_type: str,
     newest: int,
     now: dt.datetime,
 ) -> tuple[str, list[Any]]:
@@ -665,10 +662,8 @@ def similar_statement(
     )
     statement = (
         f"WITH candidate AS ({' UNION '.join(walks)}) "  # noqa: S608 (names are constants)
-        f"SELECT p.id, {shared[0]}, {shared[1]}, p.listed_at, p.difficulty, p.title, "
-        "(SELECT MIN(g.entity_id) FROM posts_postentity g "
-        "JOIN posts_entity e ON e.id = g.entity_id WHERE g.post_id = p.id AND e.type = %s) "
+        f"SELECT p.id, {shared[0]}, {shared[1]}, p.listed_at, p.difficulty "
         f"FROM candidate c {lookup} "
         "WHERE p.id <> %s AND p.listed_at IS NOT NULL"
     )
-    return statement, [*parameters, *shared_parameters, group_type, post_id]
+    return statement, [*parameters, *shared_parameters, post_id]

@@ -9,11 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections import Counter as Tally
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db.models import OuterRef, Subquery
 
 from posts import content, counters, db
-from posts.models import Post
+from posts.models import Post, PostEntity
 
 #: The definition in words, for the page.
 DEFINITION = (
@@ -31,8 +34,10 @@ PROBLEM = "problem"
 SAME_TITLE = 0.85
 #: Features considered, rarest first: their bits must fit a signed 64-bit integer.
 FEATURES_MAX = 60
-#: Posts fetched beyond `limit`, in case a gate closed between the two queries.
-SPARE = 6
+#: Posts fetched at first to choose from; four times as many whenever too few of them will do.
+SHORTLIST = 48
+#: Of those about the post's own problem, of which few are wanted, so many stand among the first.
+OWN_PROBLEM = 12
 
 _WORD = re.compile(r"\w+")
 
@@ -65,8 +70,6 @@ class _Candidate(NamedTuple):
     score: float
     distance: int
     listed_at: dt.datetime
-    title: frozenset[str]
-    problem: int | None
     shared: int
 
 
@@ -86,7 +89,8 @@ def similar_posts(
     Left out: the post itself, titles that share 85 % of their words with it or with a chosen one,
     and the third and later post about one problem.
 
-    Queries: use counts (unless given), candidates, posts; at most 1,500 candidates.
+    Queries: use counts (unless given), candidates, posts; another of posts where most of the best
+    are left out. At most 1,500 candidates.
     """
     features = _features(post)
     if not features:
@@ -99,18 +103,7 @@ def similar_posts(
         )
     features = _weighed(features, counts)
     candidates = _candidates(post, features, now)
-    chosen = _chosen(post, candidates, limit + SPARE)
-    posts = (
-        Post.objects.indexable(now)
-        .for_card()
-        .prefetch_related(None)
-        .in_bulk([candidate.pk for candidate in chosen])
-    )
-    return [
-        Similar(posts[candidate.pk], _reasons(features, candidate.shared))
-        for candidate in chosen
-        if candidate.pk in posts
-    ][:limit]
+    return _chosen(post, candidates, features, limit, now)
 
 
 def _features(post: Post) -> list[_Feature]:
@@ -149,21 +142,18 @@ def _candidates(post: Post, features: list[_Feature], now: dt.datetime) -> list[
         rarest=[feature.source() for feature in rarest],
         tag_bits={pk: feature.bit for feature in features for pk in feature.tags},
         entity_bits={pk: feature.bit for feature in features for pk in feature.entities},
-        group_type=PROBLEM,
         newest=NEWEST,
         now=now,
     )
     weights = {feature.bit: feature.weight for feature in features}
     scores: dict[int, float] = {}
     candidates = []
-    for pk, by_tags, by_entities, listed_at, difficulty, title, problem in rows:
+    for pk, by_tags, by_entities, listed_at, difficulty in rows:
         shared = by_tags | by_entities
         if shared not in scores:
             scores[shared] = round(sum(w for bit, w in weights.items() if bit & shared), 9)
         distance = _distance(post.difficulty, difficulty)
-        candidates.append(
-            _Candidate(pk, scores[shared], distance, listed_at, _words(title), problem, shared)
-        )
+        candidates.append(_Candidate(pk, scores[shared], distance, listed_at, shared))
     candidates.sort(key=lambda c: (-c.score, c.distance, -c.listed_at.timestamp(), -c.pk))
     return candidates
 
@@ -184,23 +174,89 @@ def _is_same_title(one: frozenset[str], other: frozenset[str]) -> bool:
     return len(one & other) >= SAME_TITLE * len(one | other)
 
 
-def _chosen(post: Post, candidates: list[_Candidate], most: int) -> list[_Candidate]:
+def _chosen(
+    post: Post,
+    candidates: list[_Candidate],
+    features: list[_Feature],
+    limit: int,
+    now: dt.datetime,
+) -> list[Similar]:
+    """Return the best candidates that repeat neither a title nor a problem too often.
+
+    Titles and problems are asked for only of those that have a chance, a few dozen as a rule.
+    """
+    own_problem = _bit_of_problem(post, features)
+    posts: dict[int, Any] = {}
+    size = SHORTLIST
+    while True:
+        shortlist, skipped = _shortlisted(candidates, own_problem, size)
+        new = [candidate.pk for candidate in shortlist if candidate.pk not in posts]
+        posts |= dict.fromkeys(new) | _fetched(new, now)
+        chosen = _picked(post, [(c, posts[c.pk]) for c in shortlist], limit)
+        of_own = sum(1 for candidate, _ in chosen if candidate.shared & own_problem)
+        is_exact = len(chosen) == limit and (not skipped or of_own >= PER_PROBLEM)
+        if is_exact or len(shortlist) == len(candidates):
+            return [Similar(found, _reasons(features, c.shared)) for c, found in chosen]
+        size *= 4
+
+
+def _picked(
+    post: Post, shortlist: list[tuple[_Candidate, Any]], limit: int
+) -> list[tuple[_Candidate, Any]]:
+    """Return the first of a shortlist that repeat neither a title nor a problem too often."""
     titles = [_words(post.title)]
-    per_problem: dict[int, int] = {}
-    chosen: list[_Candidate] = []
-    for candidate in candidates:
-        if len(chosen) == most:
+    per_problem: Tally[int] = Tally()
+    picked: list[tuple[_Candidate, Any]] = []
+    for candidate, found in shortlist:
+        if len(picked) == limit:
             break
-        problem = candidate.problem
-        if problem is not None and per_problem.get(problem, 0) >= PER_PROBLEM:
+        if found is None:  # a gate closed between the two queries
             continue
-        if any(_is_same_title(candidate.title, title) for title in titles):
+        words = _words(found.title)
+        if per_problem[found.problem] >= PER_PROBLEM:
             continue
-        if problem is not None:
-            per_problem[problem] = per_problem.get(problem, 0) + 1
-        titles.append(candidate.title)
-        chosen.append(candidate)
-    return chosen
+        if any(_is_same_title(words, title) for title in titles):
+            continue
+        if found.problem is not None:
+            per_problem[found.problem] += 1
+        titles.append(words)
+        picked.append((candidate, found))
+    return picked
+
+
+def _bit_of_problem(post: Post, features: list[_Feature]) -> int:
+    problems = {row.entity_id for row in post.post_entities.all() if row.entity.type == PROBLEM}
+    return sum(feature.bit for feature in features if problems.intersection(feature.entities))
+
+
+def _shortlisted(
+    candidates: list[_Candidate], own_problem: int, size: int
+) -> tuple[list[_Candidate], bool]:
+    """Return the best `size`, and whether some about the post's own problem were passed over."""
+    shortlist: list[_Candidate] = []
+    of_own, skipped = 0, False
+    for candidate in candidates:
+        if len(shortlist) == size:
+            break
+        is_own = bool(candidate.shared & own_problem)
+        if is_own and of_own >= OWN_PROBLEM * size // SHORTLIST:
+            skipped = True
+            continue
+        of_own += is_own
+        shortlist.append(candidate)
+    return shortlist, skipped
+
+
+def _fetched(ids: list[int], now: dt.datetime) -> dict[int, Any]:
+    """Return indexable posts by id with what a line shows, and the id of their `problem`."""
+    problem = (
+        PostEntity.objects.filter(post=OuterRef("pk"), entity__type=PROBLEM)
+        .order_by("entity")
+        .values("entity")[:1]
+    )
+    posts = Post.objects.indexable(now).only("title", "slug", "published_at", "reading_minutes")
+    found: dict[int, Any] = posts.annotate(problem=Subquery(problem)).in_bulk(ids)
+    return found
 
 
 def _reasons(features: list[_Feature], shared: int) -> list[str]:

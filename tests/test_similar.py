@@ -105,6 +105,26 @@ def test_equal_scores_are_ordered_by_difficulty_then_recency(db):
     assert titles(found_for(asked)) == ["cedar", "birch", "dogwood", "alder"]
 
 
+def test_looking_at_few_at_first_chooses_the_same(db, monkeypatch):
+    """Titles that repeat and problems that many share push what is chosen far down."""
+    asked = write("asked", tools=("git", "sluice"), problem="staging")
+    for number in range(30):
+        title = "the same words again" if number % 3 else f"{number} other {number} words {number}"
+        tools = ("git", "sluice") if number % 2 else ("git",)
+        problem = "staging" if number < 20 else f"problem {number % 4}"
+        now = BEFORE - dt.timedelta(minutes=number)
+        write(title, tools=tools, problem=problem, now=now)
+    monkeypatch.setattr(similar, "SHORTLIST", 1_000)
+    monkeypatch.setattr(similar, "OWN_PROBLEM", 1_000)
+    expected = titles(found_for(asked))
+
+    monkeypatch.setattr(similar, "SHORTLIST", 2)
+    monkeypatch.setattr(similar, "OWN_PROBLEM", 1)
+
+    assert len(expected) == 5
+    assert titles(found_for(asked)) == expected
+
+
 def test_reasons_are_at_most_three(db):
     names = ("git", "sluice", "gauge", "weir", "lock")
     asked = write("asked", tools=names)
