@@ -34,6 +34,7 @@ from posts.models import (
 )
 from posts.models.tags import KIND_STRENGTH
 from posts.reflection import reflected
+from posts.search import entries as search
 
 Subject = Tag | Entity
 
@@ -275,7 +276,7 @@ def _move(vocabulary: Vocabulary, source: Subject, target: Subject, now: dt.date
                 QueueEntry.objects.filter(post_id__in=ids, stack_id=source.pk).update(
                     stack_id=target.pk
                 )
-            gate.count(gates, +1, now)
+            _finish(gates, now)
         moved += len(ids)
     return moved
 
@@ -300,7 +301,14 @@ def _reflect(ids: list[int], now: dt.datetime) -> None:
         ],
         names,
     )
+    _finish(gates, now)
+
+
+def _finish(gates: list[gate.Gate], now: dt.datetime) -> None:
+    """Let counts, search and whoever asks what changed know the posts under their new names."""
     gate.count(gates, +1, now)
+    Post.objects.filter(pk__in=[one.post_id for one in gates]).update(changed_at=now)
+    search.refresh(one.post_id for one in gates if one.listed_at is not None)
 
 
 def _log(

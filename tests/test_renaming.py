@@ -76,6 +76,18 @@ def test_merged_tag_leads_on_and_its_posts_are_the_others(client, editor):
     assert logged.filters["merged"] == "k8s"
 
 
+def test_readers_find_a_moved_post_by_its_new_tag_and_programs_see_that_it_changed(client, editor):
+    post = tagged("k8s")
+    tagged("kubernetes")
+    before = post.changed_at
+
+    renaming.merge(the("k8s"), the("kubernetes"), by=editor)
+
+    assert post.title in client.get("/search/", {"q": "tag:kubernetes"}).content.decode()
+    post.refresh_from_db()
+    assert post.changed_at > before
+
+
 def test_counts_that_are_still_to_come_follow(editor):
     soon = timezone.now() + dt.timedelta(hours=1)
     post = tagged("k8s", state="private")

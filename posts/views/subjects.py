@@ -89,10 +89,9 @@ def _spelled(part: str) -> str:
 
 
 def _topics_of(stack: Tag, now: dt.datetime) -> list[Any]:
-    """Return the topics of a stack by name, with counts. Two queries."""
-    topics: list[Any] = list(
-        Topic.objects.filter(stack=stack.name).order_by("subject")[:TOPICS_MAX]
-    )
+    """Return the topics of a stack by name, also by former ones, with counts. Three queries."""
+    names = [stack.name, *stack.aliases.values_list("name", flat=True)]
+    topics: list[Any] = list(Topic.objects.filter(stack__in=names).order_by("subject")[:TOPICS_MAX])
     counts = counters.topic_counts([topic.pk for topic in topics], now) if topics else {}
     for topic in topics:
         topic.count = counts.get(topic.pk, 0)
@@ -103,7 +102,7 @@ def _topics_of(stack: Tag, now: dt.datetime) -> list[Any]:
 def tag(request: HttpRequest, slug: str) -> HttpResponse:
     """List posts with a tag.
 
-    Queries: tag, posts, their tags, related counts, count, dates (2), topics of a stack (2).
+    Queries: tag, posts, their tags, related counts, count, dates (2), topics of a stack (3).
     """
     now = timezone.now()
     found = get_object_or_404(Tag.objects.select_related("merged_into"), slug=_spelled(slug))
