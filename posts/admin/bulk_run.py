@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -97,6 +98,12 @@ def page(
     return wrap
 
 
+def _kind_of(action: BulkAction) -> bulk.Kind:
+    """Return what an action is; of several in one, as a command begins them, all in words."""
+    names = bulk.names(action)
+    return replace(bulk.KINDS[names[0]], label=bulk.label(names))
+
+
 def _address(action: BulkAction) -> str:
     return reverse("admin:bulk", args=[action.pk])
 
@@ -117,7 +124,7 @@ def _confirm_page(
 ) -> HttpResponse:
     from posts.admin.site import site
 
-    kind = bulk.KINDS[bulk.names(action)[0]]
+    kind = _kind_of(action)
     plan = plan_of(action)
     context = {
         **site.each_context(request),
@@ -149,12 +156,13 @@ def _told(numbers: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
 @page("POST", is_for_actor=True)
 def confirm_view(request: HttpRequest, action: BulkAction) -> HttpResponse:
     """Set a prepared action going, and carry it out as far as a request may."""
-    kind = bulk.KINDS[bulk.names(action)[0]]
-    bulk.require(kind.name, request.user)
+    kind = _kind_of(action)
     if action.state == State.PREPARED:
         form = ConfirmForm(request.POST, row=kind)
         if not form.is_valid():
             return _confirm_page(request, action, form)
+        for name in bulk.names(action):
+            bulk.require(name, request.user)
         try:
             if bulk.confirm(action, **form.cleaned_data):
                 _carry_on(action)
