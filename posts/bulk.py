@@ -201,7 +201,7 @@ def stop(bulk_id: int, *, now: dt.datetime | None = None) -> bool:
     return bool(rows.update(state=State.STOPPED, finished_at=now or timezone.now()))
 
 
-def may_stop(bulk: BulkAction, person: Any) -> bool:
+def may_stop(bulk: BulkAction, person: User) -> bool:
     """Say whether a person may stop this action: who began it, and who could take it themselves."""
     return person.pk == bulk.actor_id or person.has_perms(
         [KINDS[name].permission for name in names(bulk) if name in KINDS]
