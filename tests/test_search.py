@@ -380,6 +380,28 @@ def test_walking_and_looking_up_find_the_same(monkeypatch, text):
     assert found[0] == found[1]
 
 
+def test_candidates_come_by_an_index():
+    for n in range(8):
+        note(f"Walrus {n}")
+    with CaptureQueriesContext(connection) as queries:
+        finding.find(parse("walrus"), sort="newest", now=timezone.now())
+    (statement,) = [q["sql"] for q in queries if "LIMIT 1001" in q["sql"]][-1:]
+
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {statement}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+    if connection.vendor == "postgresql":
+        assert "Seq Scan" not in plan
+    else:
+        assert "VIRTUAL TABLE INDEX" in plan
+        assert "TEMP B-TREE" not in plan
+
+
 def test_notes_of_one_second_are_told_apart():
     now = timezone.now() - dt.timedelta(minutes=1)
     made = [note(f"Walrus {n}", now=now).pk for n in range(3)]

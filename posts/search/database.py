@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
@@ -35,6 +34,7 @@ EVERY = "every"
 
 #: Positions of a vector that PostgreSQL takes; words beyond are not found.
 POSITIONS_MAX = 16_000
+_POSITIONS = [str(position) for position in range(1, POSITIONS_MAX + 1)]
 #: Words of topic, tags, entities and headings: they stand in a vector twice, which has a limit too.
 HEAD_MAX = 2_000
 
@@ -207,20 +207,20 @@ def _vector(entry: Entry) -> str:
     A position apart from one field to the next, so that no phrase spans two.
     """
     parts = [f"'#{one}'" for one in (EVERY, *entry.facts)]
-    by_field: list[dict[str, list[str]]] = []
+    by_field: list[dict[str, str]] = []
     at = 0
     for tokens in (entry.title, entry.head[:HEAD_MAX], entry.body):
-        positions: dict[str, list[str]] = defaultdict(list)
-        for at, token in enumerate(tokens[: max(0, POSITIONS_MAX - at)], start=at + 1):  # noqa: B020
-            positions[token].append(str(at))
+        positions: dict[str, str] = {}
+        for token, position in zip(tokens, _POSITIONS[at : at + len(tokens)], strict=False):
+            positions[token] = f"{positions[token]},{position}" if token in positions else position
         by_field.append(positions)
-        at += 1
+        at += len(tokens) + 1
     for mark, fields in (("=", by_field[:1]), ("~", by_field[:2]), ("", by_field)):
-        merged: dict[str, list[str]] = {}
+        merged: dict[str, str] = {}
         for positions in fields:
             for token, places in positions.items():
-                merged[token] = merged[token] + places if token in merged else places
-        parts += [f"'{mark}{token}':{','.join(places)}" for token, places in merged.items()]
+                merged[token] = f"{merged[token]},{places}" if token in merged else places
+        parts += [f"'{mark}{token}':{places}" for token, places in merged.items()]
     return " ".join(parts)
 
 

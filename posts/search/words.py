@@ -10,7 +10,6 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 import snowballstemmer
@@ -19,6 +18,8 @@ import snowballstemmer
 VERSION = 1
 #: Characters of a token; what is longer is no word that anybody types.
 TOKEN_MAX = 40
+#: Words whose stems are remembered; beyond, all are forgotten.
+_REMEMBERED_MAX = 100_000
 #: Letters of Chinese, Japanese and Korean writing: each is a word, and a run of them a phrase.
 _IDEOGRAPH = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_IDEOGRAPH}]|[^\W_{_IDEOGRAPH}]+")
@@ -45,25 +46,37 @@ def normalised(word: str) -> str:
     return word.lower()[:TOKEN_MAX]
 
 
-@lru_cache(maxsize=100_000)
+class _Stems(dict[str, str]):
+    """Stems of words as they are written. A plain look-up: entries ask for hundreds of words."""
+
+    def __missing__(self, word: str) -> str:
+        found = normalised(word)
+        if found.isascii() and found.isalpha():
+            with _one_at_a_time:
+                found = str(_stemmer.stemWord(found))
+        if len(self) >= _REMEMBERED_MAX:
+            self.clear()
+        self[word] = found
+        return found
+
+
+_stems = _Stems()
+
+
 def stem(word: str) -> str:
     """Return what the index holds for a word as it is written: normalised, then its stem."""
-    word = normalised(word)
-    if not (word.isascii() and word.isalpha()):
-        return word
-    with _one_at_a_time:
-        return str(_stemmer.stemWord(word))
+    return _stems[word]
 
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield the words of a text in order."""
     for match in _TOKEN.finditer(text):
-        yield Token(match.start(), match.end(), stem(match[0]))
+        yield Token(match.start(), match.end(), _stems[match[0]])
 
 
 def stems(text: str) -> list[str]:
     """Return the stems of a text in order, with repeats."""
-    return [stem(word) for word in _TOKEN.findall(text)]
+    return [_stems[word] for word in _TOKEN.findall(text)]
 
 
 def plain_words(text: str) -> list[str]:

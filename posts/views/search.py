@@ -100,7 +100,7 @@ def _found_context(
         "found": found,
         "query_shown": str(query),
         "number": len(found.newest),
-        "results_max": RESULTS_MAX,
+        "most": f"{RESULTS_MAX:,}",
         "results": _results(shown, query, now),
         "page": page,
         "pages": pages,
