@@ -38,12 +38,16 @@ class Step(NamedTuple):
 def refresh(post_ids: Iterable[int]) -> int:
     """Make the entries of these posts what the posts say; return how many were written or removed.
 
-    Inside the transaction that moved them. At most seven statements per 500 posts that become
-    listed, two per 500 others.
+    Inside the transaction that moved them. At most six statements per 500 posts that become
+    listed, two per 500 others, and one for the vocabulary.
     """
     written = 0
+    words: set[str] = set()
     for chunk in db.chunked(sorted(set(post_ids))):
-        written += _refresh(chunk)
+        written += _refresh(chunk, words)
+    # At once and in order, so that two transactions that meet the same new words wait for each
+    # other and do not deadlock.
+    db.insert_missing(SearchWord, ("word",), [(word,) for word in sorted(words)])
     return written
 
 
@@ -65,7 +69,8 @@ class _Facts(NamedTuple):
     version: int
 
 
-def _refresh(post_ids: Sequence[int]) -> int:
+def _refresh(post_ids: Sequence[int], words: set[str]) -> int:
+    """Refresh at most 500 entries, add their words, and return how many changed."""
     posts, there = {}, {}
     for pk, revision, published_at, listed_at, *values in Post.objects.filter(
         pk__in=post_ids
@@ -93,7 +98,7 @@ def _refresh(post_ids: Sequence[int]) -> int:
         rows = SearchEntry.objects.filter(pk__in=chunk)
         rows._raw_delete(rows.db)
     if fresh:
-        _insert(fresh, tags)
+        words |= _insert(fresh, tags)
     return len(fresh) + len(set(gone).difference(fresh))
 
 
@@ -110,7 +115,8 @@ def _tags_of(post_ids: Sequence[int]) -> dict[int, dict[int, str]]:
     return tags
 
 
-def _insert(wanted: Mapping[int, _Facts], tags: Mapping[int, Mapping[int, str]]) -> None:
+def _insert(wanted: Mapping[int, _Facts], tags: Mapping[int, Mapping[int, str]]) -> set[str]:
+    """Insert entries and return the words their revisions bring to the vocabulary."""
     entries = []
     words: set[str] = set()
     for pk, title, lede, body, meta in Post.objects.filter(pk__in=list(wanted)).values_list(
@@ -137,8 +143,7 @@ def _insert(wanted: Mapping[int, _Facts], tags: Mapping[int, Mapping[int, str]])
             )
         )
     database.insert(entries, version=VERSION)
-    # In order, so that two transactions that meet the same new words wait and do not deadlock.
-    db.insert_missing(SearchWord, ("word",), [(word,) for word in sorted(words)])
+    return words
 
 
 def spellings(snapshot: content.Snapshot, headings: Iterable[str]) -> set[str]:
