@@ -13,7 +13,7 @@ from tests.bulk_archive import fill_archive, name_archive
 
 pytestmark = pytest.mark.django_db
 
-SIZE = 1_000
+SIZE = 2_000
 PAGE = 20
 #: The tables that grow with the archive.
 LARGE = ("post", "revision", "posttag", "postentity", "postimage", "decision", "event")
