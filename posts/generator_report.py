@@ -100,12 +100,17 @@ def totals(source: int) -> dict[str, int]:
 
 
 def counts(wanted: Wanted) -> list[Counts]:
-    """Return the findings that fit by each dimension, the most usual first. One query each."""
+    """Return the findings that fit by each dimension, the most usual first.
+
+    One query each, and one for what is left. No more than `VALUES` values leave the database.
+    """
+    rows = findings(wanted).order_by()
+    total = rows.count()
     told = []
     for name in DIMENSIONS:
-        grouped = findings(wanted).order_by().values_list(name).annotate(n=Count("pk"))
-        rows = [Share(*row) for row in grouped.order_by("-n", name)]
-        told.append(Counts(name, rows[:VALUES], sum(row.number for row in rows[VALUES:])))
+        grouped = rows.values_list(name).annotate(n=Count("pk")).order_by("-n", name)
+        shares = [Share(*row) for row in grouped[:VALUES]]
+        told.append(Counts(name, shares, total - sum(share.number for share in shares)))
     return told
 
 

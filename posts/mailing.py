@@ -21,8 +21,9 @@ from django.urls import reverse
 from posts import notices
 from posts.models import MailWish, Notice
 
-#: Notices one mail lists; it says how many more there are.
+#: Notices one mail lists; it says how many more there are. People of one query.
 LINES_MAX = 50
+PEOPLE = 100
 ERROR_MAX = 300
 _SALT = "posts.mailing.unsubscribe"
 
@@ -66,11 +67,14 @@ def wants_mail(person: User) -> bool:
 
 
 def waiting() -> Iterator[User]:
-    """Yield people with news, an address and no wish against it. One query, streamed."""
+    """Yield people with news, an address and no wish against it, `PEOPLE` a query."""
     news = Notice.objects.filter(person=OuterRef("pk"), read_at__isnull=True, count__gt=F("mailed"))
     refuses = MailWish.objects.filter(person=OuterRef("pk"), wants_mail=False)
     people = User.objects.filter(Exists(news), ~Exists(refuses), is_active=True, is_staff=True)
-    return people.exclude(email="").order_by("pk").iterator()
+    last = 0
+    while page := list(people.exclude(email="").filter(pk__gt=last).order_by("pk")[:PEOPLE]):
+        yield from page
+        last = page[-1].pk
 
 
 def send_digest(person: User, now: dt.datetime) -> Sent:

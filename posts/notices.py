@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 
@@ -26,17 +25,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+#: More posts of one author returned at once than this are one notice.
+SINGLY = 3
 #: Whoever may take imports back is told of them where a run names nobody.
 IMPORTER = "posts.change_importrun"
-#: The number beside the bell is exact to here, and may be this old in another process.
+#: The number beside the bell is exact to here, and may be this old.
 COUNT_MAX = 99
 COUNT_SECONDS = 60
+IN_SESSION = "unread_notices"
 
 Kind = Notice.Kind
 
 
 class Told(NamedTuple):
-    """What one person is to be told: of a post of theirs, or of posts of a source."""
+    """What one person is to be told: of a post of theirs, of many, or of posts of a source."""
 
     person_id: int
     kind: str
@@ -48,6 +50,8 @@ class Told(NamedTuple):
     def topic(self) -> str:
         if self.post_id is not None:
             return f"{self.kind} post {self.post_id}"
+        if self.source_id is None:
+            return f"{self.kind} own work"
         return f"{self.kind} source {self.source_id}"
 
 
@@ -83,8 +87,18 @@ def _tell_of_returned(
             else:
                 nobody[source, run] += 1
     _add_importers(told, nobody, Kind.RETURNED.value)
+    _gather(told)
     # Who decided knows.
     _write({one: n for one, n in told.items() if one.person_id != by_id}, reason, now)
+
+
+def _gather(told: Counter[Told]) -> None:
+    """Put what one author is told of many posts into one."""
+    posts = Counter(one.person_id for one in told if one.post_id is not None)
+    for one, number in list(told.items()):
+        if one.post_id is not None and posts[one.person_id] > SINGLY:
+            del told[one]
+            told[one._replace(post_id=None)] += number
 
 
 def tell_of_held(run: ImportRun, now: dt.datetime) -> None:
@@ -149,22 +163,23 @@ def _write(told: Mapping[Told, int], reason: str, now: dt.datetime) -> None:
                 Notice.objects.filter(pk=notice.pk).update(
                     count=F("count") + number, reason=reason, run=one.run_id, last_at=now
                 )
-        cache.delete(_count_key(one.person_id))
 
 
 # --- Reading ------------------------------------------------------------------------------------
 
 
-def _count_key(person_id: int) -> str:
-    return f"notices.unread.{person_id}"
+def unread_count(person: Any, session: Any, *, may_begin: bool, now: dt.datetime) -> str:
+    """Return the number beside the bell, "" for none, remembered in the person's session.
 
-
-def unread_count(person: Any) -> str:
-    """Return the number beside the bell, "" for none; a query a minute and process at most."""
-    known = cache.get(_count_key(person.pk))
-    if known is None:
-        known = Notice.objects.filter(person=person, read_at__isnull=True)[: COUNT_MAX + 1].count()
-        cache.set(_count_key(person.pk), known, COUNT_SECONDS)
+    At most one query in `COUNT_SECONDS`. A session that has no number yet gets one where
+    `may_begin`, so that other pages cost the same whoever opens them first.
+    """
+    known, at = session.get(IN_SESSION, (0, 0))
+    is_old = now.timestamp() - at > COUNT_SECONDS
+    if (at or may_begin) and is_old:
+        rows = Notice.objects.filter(person=person, read_at__isnull=True).values_list("pk")
+        known = len(rows[: COUNT_MAX + 1])
+        session[IN_SESSION] = (known, int(now.timestamp()))
     if not known:
         return ""
     return f"{COUNT_MAX}+" if known > COUNT_MAX else str(known)
@@ -187,9 +202,7 @@ def mark_read(
     """
     rows = Notice.objects.filter(person=person, read_at__isnull=True)
     rows = rows.filter(pk=one) if one is not None else rows.filter(pk__lte=upto or 0)
-    marked = rows.update(read_at=now)
-    cache.delete(_count_key(person.pk))
-    return marked
+    return rows.update(read_at=now)
 
 
 def text_of(notice: Notice) -> str:
@@ -197,8 +210,10 @@ def text_of(notice: Notice) -> str:
     if notice.post is not None:
         times = f", {notice.count} times" if notice.count > 1 else ""
         return f"Your revision of “{notice.post.title}” was returned{times}."
+    if notice.source is None:
+        return f"{notice.count:,} of your revisions were returned."
     number = f"{notice.count:,} draft{'s' if notice.count != 1 else ''}"
-    source = notice.source.name if notice.source is not None else ""
+    source = notice.source.name
     if notice.kind == Kind.HELD:
         return (
             f"{number} of {source} are held: people had edited or approved the pages."

@@ -132,7 +132,8 @@ def act(
         )
         outcome.changed = [move.post_id for move in whole]
         queue.refresh(outcome.changed)
-        if any(TRANSITIONS[name].verdict for name in actions):
+        # An approval leaves them as they are: what was sent back waits again by a withdrawal only.
+        if {"withdraw", *findings.SENT_BACK}.intersection(actions):
             findings.follow(outcome.changed)
     notices.tell_of_returned(
         [step.target for step in steps if step.action in findings.SENT_BACK],

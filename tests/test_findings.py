@@ -368,8 +368,8 @@ def test_words_of_others_are_escaped(as_editor):
 
 def test_page_costs_the_same_with_many_findings(as_editor, reported, django_assert_max_num_queries):
     page(as_editor, reported)
-    # Session, person, permissions (2), source, totals, page (2), counts (3), trend (2).
-    with django_assert_max_num_queries(13):
+    # Session, person, permissions (2), source, totals, page (2), counts (4), trend (2).
+    with django_assert_max_num_queries(14):
         page(as_editor, reported)
 
 

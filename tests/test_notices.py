@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import call_command
 from django.test import Client
@@ -20,11 +20,6 @@ from tests.builders import make_post, make_user
 from tests.held_posts import approve, edit, import_note
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache():
-    cache.clear()
 
 
 @pytest.fixture
@@ -71,6 +66,19 @@ def edit_by(author, post):
 
     snapshot = msgspec.structs.replace(post.live_revision.snapshot, body="Another text.")
     return writing.revise(post=post, by=author, snapshot=snapshot, seen=1)
+
+
+def test_many_of_one_author_at_once_are_one_notice(after_commit):
+    author = make_user("editor")
+    for _ in range(notices.SINGLY + 1):
+        edit_by(author, make_post(state="private"))
+
+    with after_commit():
+        review.act_on_all(
+            actions=["reject"], queryset=Post.objects.all(), by=make_user("reviewer"), reason="all"
+        )
+
+    assert told(author) == [(f"{notices.SINGLY + 1} of your revisions were returned.", "all")]
 
 
 def test_nothing_is_told_of_what_was_rolled_back(after_commit):
@@ -182,9 +190,20 @@ def test_number_beside_the_bell_follows_what_is_read(client, notice):
 
 
 def test_number_costs_a_query_a_minute(notice, django_assert_num_queries):
-    notices.unread_count(notice.person)
+    session, now, person = {}, timezone.now(), notice.person
+
+    def number(after_seconds, *, may_begin=False):
+        moment = now + dt.timedelta(seconds=after_seconds)
+        return notices.unread_count(person, session, may_begin=may_begin, now=moment)
+
     with django_assert_num_queries(0):
-        assert notices.unread_count(notice.person) == "1"
+        assert number(0) == ""
+    with django_assert_num_queries(1):
+        assert number(0, may_begin=True) == "1"
+    with django_assert_num_queries(0):
+        assert number(60) == "1"
+    with django_assert_num_queries(1):
+        assert number(61) == "1"
 
 
 def test_what_came_after_the_page_stays_unread(client, notice):

@@ -55,6 +55,7 @@ def read_view(request: HttpRequest) -> HttpResponse:
     upto = _number(request.POST.get("upto", ""))
     if one is not None or upto is not None:
         notices.mark_read(request.user, one=one, upto=upto, now=timezone.now())
+        request.session.pop(notices.IN_SESSION, None)
     return HttpResponseRedirect(reverse("admin:notices"))
 
 

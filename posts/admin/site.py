@@ -14,6 +14,7 @@ from django.contrib.contenttypes.views import shortcut
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.urls import path
+from django.utils import timezone
 
 from posts import notices
 from posts.admin import queue, states
@@ -53,7 +54,14 @@ class AlphanodeAdminSite(admin.AdminSite):
 
     def each_context(self, request: Any) -> dict[str, Any]:
         """Add the number beside the bell, looked up where a page shows it."""
-        unread = partial(notices.unread_count, request.user)
+        match = request.resolver_match
+        unread = partial(
+            notices.unread_count,
+            request.user,
+            request.session,
+            may_begin=match is not None and match.url_name in ("index", "notices"),
+            now=timezone.now(),
+        )
         return {**super().each_context(request), "unread_notices": unread}
 
     def view_on_site(self, request: HttpRequest, content_type_id: str, object_id: str) -> Any:

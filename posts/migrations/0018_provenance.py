@@ -372,9 +372,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("post__isnull", False), ("source__isnull", True)),
-                            models.Q(("post__isnull", True), ("source__isnull", False)),
-                            _connector="OR",
+                            ("post__isnull", True), ("source__isnull", True), _connector="OR"
                         ),
                         name="notice_is_about_one",
                     ),

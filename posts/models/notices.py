@@ -11,7 +11,7 @@ class Notice(models.Model):
     """Something of a person's that was returned or is held, counted up while they have not read it.
 
     One unread row a person and topic, however many posts it is about: a topic is a post of theirs,
-    or all that came from a source.
+    many of them at once, or all that came from a source.
     """
 
     class Kind(models.TextChoices):
@@ -51,8 +51,7 @@ class Notice(models.Model):
             ),
             models.CheckConstraint(
                 name="notice_is_about_one",
-                condition=Q(post__isnull=False, source__isnull=True)
-                | Q(post__isnull=True, source__isnull=False),
+                condition=Q(post__isnull=True) | Q(source__isnull=True),
             ),
         ]
 
