@@ -57,19 +57,24 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.elements, self.attributes, self.scripts, self.inside = set(), [], [], False
+        self.data, self.is_data = [], False
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.add(tag)
         self.attributes += attrs
-        self.inside = tag == "script"
+        # Linked data is read and never run, so it may hold any text; but nothing but JSON.
+        self.is_data = tag == "script" and ("type", "application/ld+json") in attrs
+        self.inside = tag == "script" and not self.is_data
 
     def handle_endtag(self, tag):
-        self.inside = False
+        self.inside = self.is_data = False
 
     def handle_data(self, data):
         if self.inside:
             self.scripts.append(data)
+        if self.is_data:
+            self.data.append(data)
 
 
 def assert_harmless(text):
@@ -86,6 +91,7 @@ def assert_harmless(text):
     assert not any(a.startswith(("javascript:", "vbscript:", "data:text")) for a in addresses)
     assert not any("evil.example" in address for address in addresses)
     assert not any("attack" in script for script in page.scripts)
+    assert all(isinstance(json.loads(data), dict) for data in page.data)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
