@@ -119,8 +119,9 @@ def _hands(post: Post, revision: Revision) -> tuple[Any, Any]:
     """Return who wrote a post's first text and who made this one of it; see `hands`. One query."""
     first = post.revisions.filter(number=1)
     same = post.revisions.filter(digest=revision.digest, number__lte=revision.number)
-    rows = (first | same).without_content().select_related("author").order_by("number")
-    return hands(list(rows), revision.digest)
+    rows = list((first | same).without_content().select_related("author").order_by("number"))
+    # A text that is only previewed is nobody's row yet.
+    return hands(rows if revision.pk else [*rows, revision], revision.digest)
 
 
 def hands(rows: Sequence[Revision], digest: str) -> tuple[Any, Any]:

@@ -539,6 +539,7 @@ def test_no_filter_looks_at_more_than_two_thousand_events_of_a_million():
 
 def test_page_takes_as_many_queries_at_any_size_and_counts_nothing(client):
     signed_in(client)
+    client.get(reverse("admin:index"))  # counts what is unread for the session
     counted = {}
     for size in (100, 3_000):
         if size == 100:

@@ -8,7 +8,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from posts import json_ld, provenance, review, writing
+from posts import linked_data, provenance, review, writing
 from posts.importing import erasure
 from posts.models import ErasedAddress, Post
 from tests.builders import make_post, make_snapshot, make_user
@@ -195,7 +195,7 @@ def test_no_text_leaves_its_element(client):
     told = structured(client, published_note(title="</script><b>&\u2028--> done"))
 
     assert told["headline"] == "</script><b>&\u2028--> done"
-    assert "</script>" not in json_ld.element({"a": "</script>"})[:-9]
+    assert "</script>" not in linked_data.script({"a": "</script>"})[:-9]
 
 
 # --- Revisions for readers ----------------------------------------------------------------------
