@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -33,7 +32,7 @@ POST_BITS = 48
 #: Posts looked at in one transaction of `rebuild`.
 STEP = 1_000
 #: Pairs of texts compared at once; each may have a mebibyte.
-TEXTS_AT_ONCE = 50
+TEXTS_AT_ONCE = 20
 
 
 class Row(NamedTuple):
@@ -116,10 +115,7 @@ def _write(there: Mapping[int, tuple[Any, ...]], rows: Mapping[int, Row]) -> int
 
 
 def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
-    """Return the entries these posts, at most 500, should have.
-
-    At most six queries, and those of `_sizes`.
-    """
+    """Return the entries these posts, at most 500, should have. At most seven queries."""
     posts: dict[int, tuple[Any, ...]] = {}
     revision_of: dict[int, int] = {}
     for pk, visibility, live, proposed, approved, *more in Post.objects.filter(
@@ -145,7 +141,7 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
     by = weights()
     stacks = _stacks([post[1] for post in posts.values()])
     sent_back = _sent_back([post[1] for post in posts.values() if post[2] is None])
-    sizes = _sizes([(live, proposed) for _, live, proposed, *_ in posts.values()])
+    sizes = _sizes([pk for pk, post in posts.items() if post[2] not in (None, post[1])])
     rows = {}
     for pk, (is_public, live, proposed, difficulty, source, score) in posts.items():
         origin, run, author, made_at, images, flags, label, payload, verified, contradicted = (
@@ -167,7 +163,7 @@ def wanted(post_ids: Sequence[int]) -> dict[int, Row]:
             is_public=is_public,
             weights=by,
         )
-        added, removed = sizes.get((live, proposed), (None, None))
+        added, removed = sizes.get(pk, (None, None))
         rows[pk] = Row(
             post_id=pk,
             revision_id=revision_of[pk],
@@ -204,23 +200,21 @@ def _reason(live: int, proposed: int | None, *, is_import: bool) -> int | None:
     return (Reason.NEW if proposed == live else Reason.HELD).value
 
 
-def _sizes(pairs: Iterable[tuple[int, int | None]]) -> dict[tuple[int, int | None], Size]:
-    """Return the size of the change for pages beside which another revision waits.
+def _sizes(post_ids: Sequence[int]) -> dict[int, Size]:
+    """Return the size of the change of posts beside whose page another revision waits.
 
-    One query for each `TEXTS_AT_ONCE` of them: an import proposes few, people one at a time.
+    At most one query, of which `TEXTS_AT_ONCE` pairs of texts are held at a time.
     """
-    beside = [pair for pair in pairs if pair[1] not in (None, pair[0])]
-    sizes: dict[tuple[int, int | None], Size] = {}
-    for some in db.chunked(beside, TEXTS_AT_ONCE):
-        texts = {
-            pk: "\n".join(text)
-            for pk, *text in Revision.objects.filter(pk__in=set(chain(*some))).values_list(
-                "pk", "title", "lede", "body"
-            )
-        }
-        for live, proposed in some:
-            sizes[live, proposed] = size_of_change(texts[live], texts[proposed])
-    return sizes
+    if not post_ids:
+        return {}
+    sides = ("live_revision", "proposed_revision")
+    texts = Post.objects.filter(pk__in=post_ids).values_list(
+        "pk", *(f"{side}__{name}" for side in sides for name in ("title", "lede", "body"))
+    )
+    return {
+        pk: size_of_change("\n".join(parts[:3]), "\n".join(parts[3:]))
+        for pk, *parts in texts.iterator(chunk_size=TEXTS_AT_ONCE)
+    }
 
 
 class Size(NamedTuple):
