@@ -25,10 +25,12 @@ POST_BITS = 30
 #: Where words are looked for: the title; also topic, tags, entities and headings; everywhere.
 Field = Literal["title", "head", "any"]
 
-#: What marks the tokens of a field in a vector. No word begins with such a character.
+#: What marks the tokens of a field, and facts. No word holds such a character. A field has tokens
+#: of its own, so that a word common in texts and rare in titles is rare when looked for there.
 _MARK = {"any": "", "head": "~", "title": "="}
-#: The columns of the SQLite index that make up a field.
-_COLUMNS = {"any": "title head body", "head": "title head", "title": "title"}
+_FACT = "#"
+#: Stands between two fields in SQLite's index.
+_GAP = "="
 #: A fact that every entry has, so that a query may consist of exclusions alone.
 EVERY = "every"
 
@@ -113,7 +115,7 @@ _POSTGRESQL = (
 )
 _SQLITE = (
     "CREATE VIRTUAL TABLE IF NOT EXISTS posts_searchindex "
-    "USING fts5(title, head, body, facts, tokenize = 'ascii')",
+    "USING fts5(tokens, tokenize = \"ascii tokenchars '=~#'\")",
     "CREATE TRIGGER IF NOT EXISTS posts_searchentry_leaves AFTER DELETE ON posts_searchentry "
     "BEGIN DELETE FROM posts_searchindex WHERE rowid = old.place; END",
 )
@@ -186,19 +188,24 @@ def insert(entries: Sequence[Entry], *, version: int) -> None:
             rows,
         )
         cursor.executemany(
-            "INSERT OR REPLACE INTO posts_searchindex (rowid, title, head, body, facts) "
-            "VALUES (%s, %s, %s, %s, %s)",
-            [
-                (
-                    one.place,
-                    " ".join(one.title),
-                    " ".join(one.head[:HEAD_MAX]),
-                    " ".join(one.body[:POSITIONS_MAX]),
-                    " ".join((EVERY, *one.facts)),
-                )
-                for one in entries
-            ],
+            "INSERT OR REPLACE INTO posts_searchindex (rowid, tokens) VALUES (%s, %s)",
+            [(one.place, _tokens(one)) for one in entries],
         )
+
+
+def _tokens(entry: Entry) -> str:
+    """Return an entry's tokens as FTS5 takes them, field after field."""
+    head, body = entry.head[:HEAD_MAX], entry.body[:POSITIONS_MAX]
+    fields = (
+        [_FACT + one for one in (EVERY, *entry.facts)],
+        [_MARK["title"] + token for token in entry.title],
+        [_MARK["head"] + token for token in entry.title],
+        [_MARK["head"] + token for token in head],
+        entry.title,
+        head,
+        body,
+    )
+    return f" {_GAP} ".join(" ".join(field) for field in fields)
 
 
 def _vector(entry: Entry) -> str:
@@ -206,7 +213,7 @@ def _vector(entry: Entry) -> str:
 
     A position apart from one field to the next, so that no phrase spans two.
     """
-    parts = [f"'#{one}'" for one in (EVERY, *entry.facts)]
+    parts = [f"'{_FACT}{one}'" for one in (EVERY, *entry.facts)]
     by_field: list[dict[str, str]] = []
     at = 0
     for tokens in (entry.title, entry.head[:HEAD_MAX], entry.body):
@@ -298,15 +305,19 @@ def _on_sqlite(
 
 def match_of(wanted: Wanted, field: Field) -> str:
     """Return what is wanted in the words of FTS5; every token in quotes, so nothing is syntax."""
-    columns = f"{{{_COLUMNS[field]}}} : "
-    parts = [f'{columns}"{" ".join(phrase)}"' for phrase in wanted.phrases]
+    mark = _MARK[field]
+    parts = [_quoted(mark + token for token in phrase) for phrase in wanted.phrases]
     if wanted.one_of:
-        parts.append(columns + " OR ".join(f'"{one}"' for one in wanted.one_of).join("()"))
-    parts += [f'facts : "{one}"' for one in wanted.facts]
-    text = " AND ".join(parts) or f'facts : "{EVERY}"'
-    unwanted = [f'{{title head body}} : "{" ".join(phrase)}"' for phrase in wanted.no_phrases]
-    unwanted += [f'facts : "{one}"' for one in wanted.no_facts]
+        parts.append(" OR ".join(_quoted([mark + one]) for one in wanted.one_of).join("()"))
+    parts += [_quoted([_FACT + one]) for one in wanted.facts]
+    text = " AND ".join(parts) or _quoted([_FACT + EVERY])
+    unwanted = [_quoted(phrase) for phrase in wanted.no_phrases]
+    unwanted += [_quoted([_FACT + one]) for one in wanted.no_facts]
     return f"({text}) NOT ({' OR '.join(unwanted)})" if unwanted else text
+
+
+def _quoted(tokens: Iterable[str]) -> str:
+    return f'"{" ".join(tokens)}"'
 
 
 def tsquery_of(wanted: Wanted, field: Field, *, is_exact: bool = True) -> str:
@@ -322,14 +333,14 @@ def tsquery_of(wanted: Wanted, field: Field, *, is_exact: bool = True) -> str:
     ]
     if wanted.one_of:
         parts.append(" | ".join(f"'{mark}{one}'" for one in wanted.one_of).join("()"))
-    parts += [f"'#{one}'" for one in wanted.facts]
-    parts = parts or [f"'#{EVERY}'"]
+    parts += [f"'{_FACT}{one}'" for one in wanted.facts]
+    parts = parts or [f"'{_FACT}{EVERY}'"]
     parts += [
         " <-> ".join(f"'{token}'" for token in phrase).join(("!(", ")"))
         for phrase in wanted.no_phrases
         if is_exact or len(phrase) == 1
     ]
-    parts += [f"!'#{one}'" for one in wanted.no_facts]
+    parts += [f"!'{_FACT}{one}'" for one in wanted.no_facts]
     return " & ".join(parts)
 
 
