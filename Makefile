@@ -74,7 +74,7 @@ lint: ## check style, templates, types and that no migration is missing
 
 e2e: ## drive the site in Chromium and check it for accessibility (ARGS=)
 	$(bootstrap) test
-	@DATABASE_URL=sqlite:///test.sqlite3 $(bin)/python -m pytest -n 2 --dist loadfile -m browser $(ARGS)
+	@DATABASE_URL=sqlite:///test.sqlite3 $(bin)/python -m pytest -n 2 --dist loadfile -m "browser and not long" $(ARGS)
 
 screenshots: ## take docs/screenshots anew from a fresh demo
 	$(bootstrap) test

@@ -4,8 +4,10 @@ For transactional tests. SQLite's test database lives in memory, where threads c
 other as processes do; there the functions work on a copy in a file.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ def run_together(functions: Sequence[Callable[[], Any]], folder: Path) -> list[A
         if not Path(name).exists():
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM INTO %s", [name])
+            # Once, alone: of several connections that ask for it at the same time all but one are
+            # told at once that the file is locked.
+            with closing(sqlite3.connect(name)) as copy:
+                copy.execute("PRAGMA journal_mode = WAL")
     results: list[Any] = [None] * len(functions)
     start = threading.Barrier(len(functions), timeout=WAIT_SECONDS)
 
@@ -35,8 +41,11 @@ def run_together(functions: Sequence[Callable[[], Any]], folder: Path) -> list[A
         except Exception as error:  # whatever it was, the test wants to see it
             results[number] = error
         finally:
-            connection.connection.close()
-            connection.connection = None
+            if connection.connection is not None:
+                connection.connection.close()
+                connection.connection = None
+            else:
+                start.abort()
 
     threads = [
         threading.Thread(target=work, args=(number, function))

@@ -197,7 +197,7 @@ def test_home_counts_what_waits_and_names_the_riskiest(as_reviewer):
 
     response = as_reviewer.get(reverse("admin:index"))
 
-    assert response.context["queue_tabs"][0].count == "1"
+    assert response.context["queue_tabs"]["waiting"].count == "1"
     assert [line.entry.post_id for line in response.context["riskiest"]] == [waiting.pk]
 
 

@@ -223,7 +223,7 @@ COSTS = {
     "/api/v1/entities": 4,
     "/api/v1/entities/stack/tidal-services": 3,
     "/api/v1/entities/stack/tidal-services/posts": 6,
-    "/llms.txt": 6,  # posts, tags, stamps, total, stacks
+    "/llms.txt": 9,  # posts, tags, stamps, total; stacks: lately counted, most used, theirs, counts
 }
 
 

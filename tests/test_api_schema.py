@@ -5,7 +5,9 @@ Right requests must be answered as documented, wrong ones refused as documented.
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from schemathesis import GenerationMode
@@ -18,6 +20,17 @@ pytestmark = pytest.mark.django_db
 
 #: A cursor is any text to the document, and one that no page gave is refused.
 NOT_CHECKED = [positive_data_acceptance]
+
+
+@pytest.fixture(autouse=True)
+def one_connection():
+    """Keep the connection between requests, as Django's own test client does."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
 
 
 def check_operations(examples):
@@ -61,7 +74,8 @@ def asked(cases, examples):
         suppress_health_check=list(HealthCheck),
     )
     def ask(case):
-        response = case.call()
+        # The test client of the framework does not unpack what it is sent.
+        response = case.call(headers={"Accept-Encoding": "identity"})
         seen.add(response.status_code)
         case.validate_response(response, excluded_checks=NOT_CHECKED)
 

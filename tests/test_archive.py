@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from posts import db_archive, page_views, review, selection
+from posts.bulk import act_on_all
 from posts.importing import engine
 from posts.importing.intake import Intake
 from posts.importing.synthesizer import output
@@ -296,7 +297,7 @@ VALUES = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=15)
 @given(st.sampled_from(PATHS), st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=8))
 def test_no_parameters_make_a_page_fail(path, pairs):
     query: dict[str, list[str]] = {}
@@ -306,7 +307,7 @@ def test_no_parameters_make_a_page_fail(path, pairs):
     assert Client().get(path, query).status_code == 200
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=15)
 @given(
     st.sampled_from(["/tags/{}/", "/topics/{}/", "/entities/{}/x/", "/r/{}/", "/archive/{}/"]),
     st.text(min_size=1, max_size=30).filter(lambda text: text not in (".", "..")),
@@ -369,7 +370,7 @@ def test_every_note_is_at_most_four_clicks_from_home(client, tmp_path, monkeypat
         if number % 5:
             first = Post.objects.order_by("pk").first()
             Post.objects.filter(pk=pk).update(topic=first.topic)
-    review.act_on_all(
+    act_on_all(
         actions=["approve", "publish"],
         queryset=Post.objects.all(),
         by=make_user("reviewer"),

@@ -43,6 +43,7 @@ def run_benchmark(tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_smallest_benchmark_measures_and_writes_file_and_page(run_benchmark, capsys):
     vendor = connection.vendor
 

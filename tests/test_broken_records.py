@@ -28,6 +28,7 @@ def run_benchmark(tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_every_broken_record_is_rejected_for_its_fault_at_its_place_and_no_other(
     run_benchmark, capsys
 ):

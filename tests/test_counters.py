@@ -152,7 +152,7 @@ def take(action, post, by, number, now):
     post.refresh_from_db()
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(steps, st.sampled_from([None, 15, 35, 60]))
 def test_counts_equal_a_straight_count_after_any_moves_of_the_gate(sequence, archive_after):
     with transaction.atomic():

@@ -317,7 +317,7 @@ class World:
         assert response.status_code == 200
         assert f'<meta name="ai-disclosure" content="{value}">' in page, history
         assert f'<p class="note-disclosure">{text} <a' in page, history
-        assert f'"creditText": "{text}"' in page, history
+        assert f'"creditText":"{text}"' in page, history
 
 
 def explore(world, client, history, longest):

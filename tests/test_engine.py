@@ -710,7 +710,7 @@ def test_one_key_several_times_gives_the_same_archive_at_every_batch_size(versio
 def archive(tmp_path):
     """Return synthesized posts as a plain, a gzip-packed and a zstd-packed file."""
     plain = tmp_path / "notes.jsonl"
-    output.write_json_lines(articles=synthesize(5, 40), out=plain)
+    output.write_json_lines(articles=synthesize(5, 16), out=plain)
     packed = tmp_path / "notes.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     zstd = tmp_path / "notes.jsonl.zst"
@@ -723,7 +723,7 @@ def test_batch_size_and_packing_do_not_change_the_archive(archive):
 
     for number, path in enumerate(archive * 2):
         with transaction.atomic():
-            run(Intake([str(path)]), batch_size=(3, 1000, 11, 40, 39, 1)[number])
+            run(Intake([str(path)]), batch_size=(3, 1000, 5, 16, 15, 1)[number])
             exports.add(exported_digest())
             transaction.set_rollback(True)
 
@@ -1648,7 +1648,7 @@ def test_look_up_walks_the_identity_index_whatever_the_planner_believes():
         if connection.vendor == "postgresql":
             cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {captured[0]['sql']}")
             plan = "\n".join(row[0] for row in cursor.fetchall())
-            assert re.search(r"Index Scan using imported_identity .*loops=500", plan), plan
+            assert re.search(r"Index Scan (?:using|on) imported_identity .*loops=500", plan), plan
             assert "Rows Removed" not in plan, plan
         else:
             cursor.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")

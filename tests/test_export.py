@@ -254,7 +254,7 @@ VALUES = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(SECTIONS), VALUES, max_size=4), max_size=8))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_whatever_is_accepted_comes_back_with_the_same_digest(records):
     with transaction.atomic():
         numbered = [note(f"n-{number}", **fields) for number, fields in enumerate(records)]

@@ -6,7 +6,8 @@ import feedparser
 import pytest
 from django.utils import timezone
 
-from posts import content, feeds, review, writing
+from posts import content, feeds, writing
+from posts.bulk import act_on_all
 from posts.models import Post
 from tests.builders import make_post, make_snapshot, make_user
 from tests.feed_rules import ATOM, check_atom, check_json_feed
@@ -102,7 +103,7 @@ def test_what_xml_has_no_place_for_is_left_out():
 
 def test_who_made_the_text_is_told_in_words_and_as_a_value(client):
     import_note()
-    review.act_on_all(
+    act_on_all(
         actions=["approve", "publish"],
         queryset=Post.objects.all(),
         by=make_user("superuser", first_name="Ana", last_name="Reyes"),

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from posts import findings, generator_report, notes, review, writing
+from posts.bulk import act_on_all
 from posts.generator_report import Wanted
 from posts.importing.undo import undo_run
 from posts.models import Decision, Finding, ImportRun, ImportSource, Post
@@ -162,7 +163,7 @@ def test_many_at_once_are_one_finding_each():
     for number in range(5):
         note(number)
 
-    review.act_on_all(
+    act_on_all(
         actions=["reject"],
         queryset=Post.objects.all(),
         by=make_user("reviewer"),

@@ -122,7 +122,7 @@ def go_through(door, post, by, number):
         pass
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     claims=claims,
     doors=st.lists(st.sampled_from(DOORS_THAT_APPROVE_NOTHING), min_size=1, max_size=8),
@@ -256,7 +256,7 @@ def test_database_accepts_what_is_consistent(published):
 # --- Copies and content -----------------------------------------------------------------------
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     st.lists(
         st.sampled_from(["approve", "approve", *DOORS_THAT_APPROVE_NOTHING]),

@@ -127,7 +127,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.dictionaries(st.text("abc_", min_size=1, max_size=4), values, max_size=3))
 def test_any_json_value_keeps_its_hash_through_the_database(data):
     with transaction.atomic():

@@ -59,7 +59,7 @@ def path_of(address, texts):
     query=QUERIES,
     headers=HEADERS,
 )
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def check_no_server_error(client, address, texts, query, headers):
     """A view that raises fails here too: the client passes its error on."""
     path = path_of(address, texts)

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from posts import mailing, notices, review
+from posts.bulk import act_on_all
 from posts.models import ImportRun, MailWish, Notice, Post
 from tests.builders import make_post, make_user
 from tests.held_posts import approve, edit, import_note
@@ -74,7 +75,7 @@ def test_many_of_one_author_at_once_are_one_notice(after_commit):
         edit_by(author, make_post(state="private"))
 
     with after_commit():
-        review.act_on_all(
+        act_on_all(
             actions=["reject"], queryset=Post.objects.all(), by=make_user("reviewer"), reason="all"
         )
 
@@ -107,7 +108,7 @@ def test_importers_are_told_once_however_many(after_commit):
         import_note(f"n-{number}")
 
     with after_commit():
-        review.act_on_all(
+        act_on_all(
             actions=["reject"], queryset=Post.objects.all(), by=make_user("reviewer"), reason="all"
         )
     import_note("n-7")

@@ -231,7 +231,7 @@ def test_in_bulk_only_ones_own_posts_are_refused():
     assert own.visibility == "private"
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(
         st.tuples(

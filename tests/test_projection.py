@@ -112,7 +112,7 @@ snapshots = st.builds(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(snapshots, min_size=1, max_size=4))
 def test_mirror_follows_the_live_revision_through_any_edits(contents):
     with transaction.atomic():

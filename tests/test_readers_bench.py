@@ -11,6 +11,7 @@ from benchmarks.readers_load import percentile
 from tests.test_torture import database_url
 
 
+@pytest.mark.long
 def test_smallest_measurement_reads_saves_and_imports_at_the_same_time(tmp_path, capsys):
     vendor, figures = connection.vendor, tmp_path / "readers.json"
     arguments = ["--posts", "800", "--articles", "20", "--rounds", "1", "--idle-seconds", "1"]

@@ -143,6 +143,10 @@ def plan_of(sql, parameters=()):
 
 def check_plans(client):
     """Every query of index and shards walks an index, and the newest of a shard is its first."""
+    if connection.vendor == "postgresql":
+        # Of a shard that holds the whole table, reading it all is as good a way.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
     plan = plan_of(*db.newest_by_shard_statement(SHARD_IDS, timezone.now()))
     walks = [
         line for line in plan.splitlines() if "on posts_post" in line or " posts_post " in line

@@ -71,6 +71,7 @@ def test_ten_rounds_of_faults_leave_the_archive_of_an_undisturbed_one(run_harnes
     assert sum(row["hits"] for row in told["scenarios"]) > 10
 
 
+@pytest.mark.long
 def test_editors_beside_a_running_import_lose_nothing_and_break_nothing(run_harness, capsys):
     code, told = run_harness(1, "races", "--races", "20")
 

@@ -297,7 +297,7 @@ def test_linked_data_tells_what_the_site_knows_and_no_claim(client, db, settings
     found = linked_data(get(client, post))
 
     assert found["@type"] == "TechArticle"
-    assert found["url"] == found["mainEntityOfPage"] == address
+    assert found["url"] == found["mainEntityOfPage"]["@id"] == address
     assert found["datePublished"] == post.published_at.isoformat()
     assert found["isBasedOn"] == "https://notes.example.org/r/anp-ref-1/"
     assert found["image"]["url"] == f"https://notes.example.org/posts/{post.slug}.png"

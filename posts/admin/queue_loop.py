@@ -239,7 +239,7 @@ def _forms(
             Form(
                 name=name,
                 key=key,
-                text=states.button_text(name, row.label, proposed),
+                text=states.button_text(name, row.label, proposed, post, timezone.now()),
                 consequence=states.consequence(
                     name,
                     post=post,

@@ -44,6 +44,7 @@ class Disclosure(Schema):
 
     text: str = Field(description="A sentence, to be passed on with the text.")
     value: str = Field(description="none, ai-generated or ai-autonomous")
+    provenance_url: str = Field(description="The page that tells how the text came about.")
 
 
 class Review(Schema):

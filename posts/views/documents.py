@@ -95,11 +95,15 @@ def content_of(revision: Revision) -> dict[str, Any]:
 
 
 def disclosed(post: Post, revision: Revision, stamp: Stamp) -> dict[str, str]:
-    """Return who made the text, in a sentence and in the value of `posts.disclosure`."""
+    """Return who made the text, in a sentence, a value of `posts.disclosure`, and a page."""
     told = disclosure.disclosure(
         post, revision=revision, reviewer=stamp.byline, reviewed_at=stamp.decided_at
     )
-    return {"text": told.text, "value": told.value}
+    return {
+        "text": told.text,
+        "value": told.value,
+        "provenance_url": absolute(reverse("provenance", args=[post.slug])),
+    }
 
 
 def reviewed(stamp: Stamp) -> dict[str, Any]:

@@ -110,13 +110,8 @@ def as_markdown(post: Any) -> str:
 def as_json(post: Any) -> dict[str, Any]:
     """Return the post as plain values, also one that is not listed. One query: the stamp."""
     statistics = getattr(post, "statistics", None)
-    described = document(post, stamp_of(post))
     return {
-        **described,
-        "disclosure": {
-            **described["disclosure"],
-            "provenance_url": absolute(reverse("provenance", args=[post.slug])),
-        },
+        **document(post, stamp_of(post)),
         "changed_at": post.changed_at,
         "statistics": {
             "imported": {

@@ -7,12 +7,12 @@ from django.urls import reverse
 from posts import renaming
 from posts.models import Tag
 from tests.builders import make_post, make_snapshot, make_user
+from tests.e2e.looks import each_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@each_look
 def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
     live_server, client, browser, scheme, width
 ):

@@ -11,6 +11,7 @@ from posts import seals
 from posts.bulk import act_on_all
 from posts.models import Event, Post
 from tests.builders import make_post, make_snapshot, make_user
+from tests.e2e.looks import each_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -42,8 +43,7 @@ def pages():
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@each_look
 def test_audit_pages_have_no_accessibility_problem_and_no_sideways_scroll(
     live_server, client, browser, pages, scheme, width
 ):

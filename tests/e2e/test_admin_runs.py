@@ -13,6 +13,7 @@ from posts import writing
 from posts.importing import report, undo
 from posts.models import ImportedPost, ImportRun, Post
 from tests.builders import make_snapshot, make_user
+from tests.e2e.looks import each_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -84,8 +85,7 @@ def pages(runs):
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@each_look
 def test_pages_of_runs_have_no_accessibility_problem_and_no_sideways_scroll(
     live_server, client, browser, runs, scheme, width
 ):

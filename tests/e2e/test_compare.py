@@ -7,6 +7,7 @@ from django.urls import reverse
 from posts import content
 from posts.models import Post, Revision
 from tests.builders import make_user
+from tests.e2e.looks import each_look
 from tests.held_posts import BODY, edit, held_behind_edit, import_note, post_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -59,8 +60,7 @@ def addresses() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@each_look
 def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
     live_server, client, browser, scheme, width
 ):

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.demo import UNDO_SECONDS, Demo
+from tests.e2e.looks import each_look
 
 pytestmark = pytest.mark.browser
 
@@ -73,8 +74,7 @@ def test_an_editor_approves_a_draft_and_its_page_becomes_indexable(
     assert problems == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@each_look
 def test_public_pages_are_accessible_and_ask_nobody_else(
     demo: Demo, browser: Browser, scheme: str, width: int
 ) -> None:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from posts import previews
 from posts.admin import people
 from tests.builders import make_post, make_snapshot, make_user
+from tests.e2e.looks import each_look
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -26,8 +27,7 @@ def signed_in(live_server, client, browser, person, **more):
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@each_look
 def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(
     live_server, client, browser, scheme, width
 ):

@@ -12,6 +12,7 @@ from posts import leases, writing
 from posts.models import Decision, Post, QueueEntry
 from tests.builders import make_post, make_snapshot, make_user
 from tests.e2e.demo import running_demo
+from tests.e2e.looks import each_look
 from tests.held_posts import held_beside_approved
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -420,8 +421,7 @@ def test_the_loop_works_without_javascript(open_page):
     assert not QueueEntry.objects.filter(lease_by__isnull=False).exists()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 320])
+@each_look
 def test_pages_have_no_accessibility_problem_and_no_sideways_scroll(open_page, scheme, width):
     posts = drafts(3)
     held_beside_approved()
