@@ -82,7 +82,7 @@ def pages(options: argparse.Namespace) -> dict[str, Any]:
     addresses = {"first": queue, "home": home}
     if number > 1:
         skipped = (number - 1) * queue_walk.PAGE_SIZE - 1
-        entries = QueueEntry.objects.filter(**Filters().walked).order_by("rank")
+        entries = QueueEntry.objects.filter(stage=Filters().stage).order_by("rank")
         rank, post = entries.values_list("rank", "post_id")[skipped]
         addresses["deep"] = f"{queue}?after={Place(rank, post).encode()}"
     taken: dict[str, list[float]] = {name: [] for name in addresses}

@@ -106,9 +106,11 @@ def fill_queue() -> None:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
             "INSERT INTO posts_queueentry (post_id, revision_id, stage, reason, source_id, "
-            "run_id, stack_id, difficulty, entered_at, risk, factors, rank) "
+            "run_id, stack_id, difficulty, verified, contradicted, lowest_score, words_added, "
+            "words_removed, entered_at, risk, factors, rank) "
             "SELECT p.id, p.proposed_revision_id, 1, 1 + p.id % 3, i.source_id, r.run_id, "
-            "t.tag_id, p.difficulty, r.created_at, (p.id % 11) * 90, 0, "
+            "t.tag_id, p.difficulty, (p.id % 7)::int, (p.id % 5)::int, (p.id % 101)::int, 40, 0, "
+            "r.created_at, (p.id % 11) * 90, 0, "
             "((1000 - (p.id % 11) * 90)::bigint << 48) + p.id "
             "FROM posts_post p JOIN posts_revision r ON r.id = p.proposed_revision_id "
             "JOIN posts_importedpost i ON i.post_id = p.id "
