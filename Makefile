@@ -32,7 +32,8 @@ demo_environment = \
 # The tools that load Django need some secret; it protects nothing.
 tool_environment = SECRET_KEY=for-tools-only DEBUG=off DATABASE_URL=sqlite://:memory: REDIS_URL=
 
-.PHONY: help setup demo test test-long lint e2e screenshots bench-import bench-compare \
+.PHONY: help setup demo test test-long lint e2e screenshots check-html bench-import \
+	bench-compare bench-conversion \
 	bench-review bench-readers bench-broken bench-search torture-import torture-kills \
 	torture-workers torture-matrix torture-races torture-giants check lock
 
@@ -80,6 +81,10 @@ screenshots: ## take docs/screenshots anew from a fresh demo
 	$(bootstrap) test
 	@$(bin)/python -m tests.e2e.screenshots
 
+check-html: ## check the pages with the Nu HTML checker (VNU=path of vnu.jar; needs Java)
+	$(bootstrap) test
+	@$(bin)/python -m tests.e2e.check_html $(or $(VNU),$(error VNU= must name vnu.jar: npm install vnu-jar))
+
 bench-import: ## measure the import beside raw writes of the same rows (ARGS=--peers)
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.import_bench $(ARGS)
@@ -87,6 +92,10 @@ bench-import: ## measure the import beside raw writes of the same rows (ARGS=--p
 bench-compare: ## measure comparing revisions of several sizes
 	$(bootstrap) base
 	@$(bin)/python -m benchmarks.compare_bench $(ARGS)
+
+bench-conversion: ## measure turning HTML into Markdown, hostile inputs too (ARGS=--peers)
+	$(bootstrap) base
+	@$(bin)/python -m benchmarks.conversion_bench $(ARGS)
 
 bench-review: ## measure the queue, bulk actions and comparing at a million posts (ARGS=)
 	$(bootstrap) base

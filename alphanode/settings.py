@@ -59,6 +59,17 @@ IMAGE_HOSTS = env.read_hosts(
 # On: a local drawing stands in for every remote image, so that a demo or a test needs no network.
 IMAGE_PLACEHOLDER = env.read_switch("IMAGE_PLACEHOLDER", default=False)
 
+# On: `remote_images check` may ask IMAGE_HOSTS whether their images are still there.
+IMAGE_CHECKS = env.read_switch("IMAGE_CHECKS", default=False)
+
+# Hosts of whose images `remote_images mirror` keeps copies, where a person has cleared the licence.
+# None by default: a copy is a matter of law before it is one of bytes.
+IMAGE_MIRROR_HOSTS = env.read_hosts("IMAGE_MIRROR_HOSTS", default=[])
+
+# Where images that editors upload are kept, with their renditions. No address leads into it: the
+# bytes are served by views that ask who may see them.
+MEDIA_ROOT = env.read_folder("MEDIA_FOLDER", default="media", root=BASE_DIR)
+
 # Where `write_dumps` puts the monthly dumps and `/dumps/` finds them.
 DUMPS_FOLDER = env.read_folder("DUMPS_FOLDER", default="dumps", root=BASE_DIR)
 
@@ -71,6 +82,9 @@ REVIEW_OWN_WORK = env.read_switch("REVIEW_OWN_WORK", default=False)
 # On: a bulk action of an editor that takes longer than a moment is carried out by a process of its
 # own. Off, where no process may be started: by the page that shows its progress.
 BULK_PROCESS = env.read_switch("BULK_PROCESS", default=True)
+
+# The largest file that the import page takes, in MB. It is tried within the request that brings it.
+IMPORT_UPLOAD_MB = env.read_whole_number("IMPORT_UPLOAD_MB", default=5, minimum=0)
 
 # How often one address may search in a minute; 0 means as often as it likes.
 SEARCHES_A_MINUTE = env.read_whole_number("SEARCHES_A_MINUTE", default=60, minimum=0)
@@ -120,6 +134,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "posts.actors.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "posts.views.former.FormerUrlMiddleware",
 ]
 
 ROOT_URLCONF = "alphanode.urls"
@@ -318,6 +333,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024  # bytes, files not counted
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 FILE_UPLOAD_PERMISSIONS = 0o644
+# Of an uploaded image; what follows is not kept, and posts/images/checking.py then refuses it. How
+# many pixels it may have stands there too.
+IMAGE_UPLOAD_MAX_BYTES = 20 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "posts.images.limits.CappedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # === end of SECURITY ==============================================================================
 

@@ -8,22 +8,18 @@ of a chunk's decisions, so whoever goes on after a stop or a killed process repe
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.db.models import CharField, F, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from posts import db, review, seals, tagging
+from posts import db, processes, review, seals, tagging
 from posts.models import BulkAction, BulkItem, Post
 from posts.review import Outcome
 from posts.transitions import TRANSITIONS, ReviewError
@@ -222,27 +218,11 @@ def go_on(bulk_id: int, *, is_stopped_too: bool = True, now: dt.datetime | None 
 
 
 def begin_beside(bulk_id: int) -> bool:
-    """Start a process that carries a running action out and ends by itself.
+    """Start a process that carries a running action out and ends by itself; see `processes.begin`.
 
-    False where `settings.BULK_PROCESS` is off or no process can be started. The process outlives
-    the request and its worker; whatever ends it, the action goes on from its checkpoint.
+    Whatever ends it, the action goes on from its checkpoint.
     """
-    if not settings.BULK_PROCESS:
-        return False
-    command = ["review_posts", "--resume", str(bulk_id), "--if-running"]
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "django", *command],
-            cwd=settings.BASE_DIR,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:
-        return False
-    # Somebody has to take note of its end, or it stays in the process table.
-    threading.Thread(target=process.wait, daemon=True).start()
-    return True
+    return processes.begin("review_posts", "--resume", str(bulk_id), "--if-running")
 
 
 class Step(NamedTuple):

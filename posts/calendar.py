@@ -31,6 +31,11 @@ class Month:
         return MONTHS[self.number - 1]
 
     @property
+    def share(self) -> str:
+        """How dark its square is, of 1."""
+        return f"{self.level / LEVELS:.2f}"
+
+    @property
     def left(self) -> int:
         """Where its square begins in the strip's own units."""
         return (self.number - 1) * SQUARE

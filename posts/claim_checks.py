@@ -14,6 +14,7 @@ from django.db.models import Count
 
 from posts import claims, content, db, queue
 from posts.models import ClaimCheck, ImportedPost, Post, Revision, Statistics
+from posts.rebuilding import Step
 
 COLUMNS = ("revision_id", "rules_version", "verified", "contradicted", "unverifiable")
 #: Revisions looked at in one step of `make_again`, and those of them whose texts are held at once.
@@ -68,14 +69,6 @@ def outdate(post_ids: Sequence[int], *, but: Collection[int] = ()) -> None:
         ClaimCheck.objects.filter(revision_id__in=found.difference(but)).update(
             rules_version=OUTDATED
         )
-
-
-class Step(NamedTuple):
-    """One step of `make_again`: the last revision looked at (None at the end), and how many."""
-
-    last: int | None
-    seen: int
-    written: int
 
 
 def make_again(*, after: int = 0, every: bool = False) -> Step:

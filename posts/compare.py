@@ -38,10 +38,10 @@ FOLD_CHARACTERS_MAX = 50_000
 
 _TEXTS = (
     *("topic", "summary", "ai_brief", "code_language", "difficulty", "language"),
-    *("published_at", "reference", "hash"),
+    *("author", "published_at", "reference", "hash"),
 )
 _CHIPS = ("stack", "tools", "tags", "entities")
-_ITEMS = ("checklist", "notes", "image_sources")
+_ITEMS = ("checklist", "notes", "image_sources", "former_urls")
 
 #: Every field of a snapshot, in the order of the page.
 FIELDS = ("title", "lede", "body", *content.Meta.__struct_fields__)

@@ -48,13 +48,14 @@ DIFFICULTIES = ("beginner", "intermediate", "advanced")
 #: Words a minute of a reader of technical prose; the speed behind `reading_minutes`.
 READING_SPEED = 220
 
-Severity = Literal["error", "repair", "warning"]
+Severity = Literal["error", "repair", "warning", "filtered"]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One finding about a record or a form: what, got, expected, safe to retry.
 
-    `error` refuses the record, `repair` was mended and is reported, `warning` is kept as it came.
+    `error` refuses the record, `repair` was mended and is reported, `warning` is kept as it came,
+    `filtered` says why the record is no post and is left out; its `value` is what it is instead.
     `line` is 1-based and counts within the record's own text where the format has lines.
     """
 
@@ -100,13 +101,30 @@ class Entity(msgspec.Struct, frozen=True):
 class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     """An image the body may show as `![caption](image:N)`, N counting from 1.
 
-    `alt` is stored only when it differs from the caption.
+    `url` is an address, or `upload:` and the digest of an image this site has. `alt` is stored only
+    when it differs from the caption.
     """
 
     source: str = ""
     url: str = ""
     caption: str = ""
     alt: str = ""
+
+
+#: What the URL of an upload begins with; its digest follows.
+UPLOAD = "upload:"
+_UPLOAD = re.compile(rf"{UPLOAD}([0-9a-f]{{64}})")
+
+
+def upload_url(digest: str) -> str:
+    """Return what names an upload as an image source, for good and on every machine."""
+    return f"{UPLOAD}{digest}"
+
+
+def upload_digest(url: str) -> str:
+    """Return the digest of the upload an image source names, "" for any other address."""
+    match = _UPLOAD.fullmatch(url) if url.startswith(UPLOAD) else None
+    return match[1] if match else ""
 
 
 class Outline(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,8 +175,9 @@ class Score(msgspec.Struct, frozen=True, omit_defaults=True):
 class Meta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Every value of the meta box that belongs to the content, as it came.
 
-    `tags` are the explicit ones, a sorted set; `extra` keeps unknown fields and, under the name
-    of a known section, unknown members of that section.
+    `tags` are the explicit ones, a sorted set; `author` is a name as the source shows it.
+    `former_urls` are paths at the source, such as `/2012/03/hello/` or `/?p=12`. `extra` keeps
+    unknown fields and, under the name of a known section, unknown members of that section.
     """
 
     topic: str = ""
@@ -171,7 +190,9 @@ class Meta(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     code_language: str = ""
     difficulty: str = ""
     language: str = ""
+    author: str = ""
     published_at: str = ""
+    former_urls: tuple[str, ...] = ()
     revision: Label = Label()
     reference: str = ""
     hash: str = ""

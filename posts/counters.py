@@ -142,29 +142,28 @@ def topic_counts(topics: Iterable[int], now: dt.datetime) -> dict[int, int]:
 def most_used(kinds: Sequence[str], limit: int, now: dt.datetime) -> dict[str, list[Any]]:
     """Return, by kind, the tags that most listed posts carry, each with its `count`.
 
-    Queries, all by indexes: what was counted since the last fold, the most used until then (one a
-    kind), the tags of the first, the numbers of all. The tag table is never read through.
+    One query by indexes: what was counted since the last fold, and the most used until then of each
+    kind, with their numbers. The tag table is never read through.
     """
-    recent = (
-        CounterDelta.objects.filter(due_at__lte=now, tag__isnull=False)
-        .order_by("-due_at")
-        .values_list("tag_id", flat=True)[:RECENT_MAX]
+    recent = CounterDelta.objects.filter(due_at__lte=now, tag__isnull=False).order_by("-due_at")
+    # Of any kind: asked for theirs as well, SQLite prefers to look through all tags of these.
+    since = Tag.objects.filter(pk__in=recent.values("tag")[:RECENT_MAX])
+    until = [
+        Tag.objects.filter(kind=kind, use_count__gt=0).order_by("-use_count", "name")
+        for kind in kinds
+    ]
+    parts = [since, *(Tag.objects.filter(pk__in=some.values("pk")[:limit]) for some in until)]
+    first, *others = (
+        part.order_by().annotate(counted=F("use_count") + due_amount("tag", now)) for part in parts
     )
-    tags: dict[int, Any] = {}
-    for kind in kinds:
-        used = Tag.objects.filter(kind=kind, use_count__gt=0).order_by("-use_count", "name")
-        tags |= {tag.pk: tag for tag in used[:limit]}
-    since = Tag.objects.filter(pk__in=set(recent) - set(tags), kind__in=kinds)
-    tags |= {tag.pk: tag for tag in since}
-    counts = use_counts(tags=tags, now=now).tags
     found: dict[str, list[Any]] = {kind: [] for kind in kinds}
-    for pk, tag in tags.items():
-        tag.count = counts[pk]
-        if tag.count > 0:
+    for tag in {tag.pk: tag for tag in first.union(*others, all=True)}.values():
+        tag.count = tag.counted
+        if tag.count > 0 and tag.kind in found:
             found[tag.kind].append(tag)
     return {
-        kind: sorted(tags_of_kind, key=lambda tag: (-tag.count, tag.name))[:limit]
-        for kind, tags_of_kind in found.items()
+        kind: sorted(tags, key=lambda tag: (-tag.count, tag.name))[:limit]
+        for kind, tags in found.items()
     }
 
 

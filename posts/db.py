@@ -127,10 +127,10 @@ def insert_selected(
 def insert_missing(
     model: type[models.Model],
     fields: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[str | int]],
     **constants: str,
 ) -> None:
-    """Insert rows of texts, leaving out those that a unique constraint knows already.
+    """Insert rows of texts and keys, leaving out those that a unique constraint knows already.
 
     `constants` are columns with the same text in every row. At most one statement, with one
     parameter however many the rows are. A row that another transaction inserts meanwhile is
@@ -139,13 +139,18 @@ def insert_missing(
     if not rows:
         return
     quote = connection.ops.quote_name
-    names = [quote(_field(model, name).column) for name in (*fields, *constants)]
+    columns = [_field(model, name) for name in fields]
+    names = [quote(column.column) for column in columns]
+    names += [quote(_field(model, name).column) for name in constants]
     rows_of, item = (
-        ("json_array_elements(%s::json)", "value ->> {}")
+        ("json_array_elements(%s::json)", "(value ->> {})::{}")
         if is_postgresql()
         else ("json_each(%s)", "json_extract(value, '$[{}]')")
     )
-    values = [*(item.format(number) for number in range(len(fields))), *(["%s"] * len(constants))]
+    values = [
+        *(item.format(at, column.db_type(connection)) for at, column in enumerate(columns)),
+        *(["%s"] * len(constants)),
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(names)}) "  # noqa: S608
@@ -537,18 +542,17 @@ def refresh_planner_statistics(tables: Sequence[type[models.Model]]) -> None:
 def newest_by_shard(ids: int, now: dt.datetime) -> list[tuple[int, dt.datetime]]:
     """Return the shards of `ids` ids that hold a listed post, each with its newest change.
 
-    One statement that steps from shard to shard by the index `post_sitemap` and takes the newest
-    of each from it: its cost grows with the shards, not with the posts.
+    A post that left is a change of its shard. One statement that steps from shard to shard by the
+    index `post_sitemap` and takes the newest of each from it and from `departure_shard`: its cost
+    grows with the shards, not with the posts.
     """
     sql, parameters = newest_by_shard_statement(ids, now)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
-    # A shard whose posts are all due later, or over, has none.
-    found = [(number, moment) for number, moment in rows if moment is not None]
     if is_postgresql():
-        return found
-    return [(n, dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)) for n, at in found]
+        return rows
+    return [(n, dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC)) for n, at in rows]
 
 
 def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any]]:
@@ -558,7 +562,8 @@ def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any
     """
     moment: Any = now if is_postgresql() else _sqlite_time(now)
     shard = f"(id / {int(ids)})"
-    modified = f"{'GREATEST' if is_postgresql() else 'MAX'}(changed_at, listed_at)"
+    latest = "GREATEST" if is_postgresql() else "MAX"
+    modified = f"{latest}(changed_at, listed_at)"
     # The plus keeps SQLite from walking all that is listed in search of one shard.
     due = "listed_at" if is_postgresql() else "+listed_at"
     # In words of the index: an aggregate would be answered by a scan of what is left of it.
@@ -575,12 +580,19 @@ def newest_by_shard_statement(ids: int, now: dt.datetime) -> tuple[str, list[Any
         f"AND {shard} = shards.number AND {due} <= %s "
         f"AND (archive_at IS NULL OR archive_at > %s) ORDER BY {modified} DESC LIMIT 1"
     )
+    left = (
+        f"SELECT left_at FROM posts_departure WHERE (post_number / {int(ids)}) = shards.number "  # noqa: S608 (constants)
+        "AND left_at <= %s ORDER BY left_at DESC LIMIT 1"
+    )
+    # A shard whose posts are all due later, or over, has no moment.
     statement = (
         f"WITH RECURSIVE shards(number) AS (SELECT ({first}) UNION ALL "  # noqa: S608 (constants)
         f"SELECT ({following}) FROM shards WHERE number IS NOT NULL) "
-        f"SELECT number, ({newest}) FROM shards WHERE number IS NOT NULL"
+        f"SELECT number, {latest}(at, COALESCE(left_at, at)) FROM ("
+        f"SELECT number, ({newest}) AS at, ({left}) AS left_at FROM shards "
+        "WHERE number IS NOT NULL) AS dated WHERE at IS NOT NULL"
     )
-    return statement, [moment, moment]
+    return statement, [moment, moment, moment]
 
 
 # --- Similar posts ----------------------------------------------------------------------------

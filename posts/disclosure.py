@@ -1,14 +1,17 @@
 """Who made a page's text, in one sentence and in the value of the W3C draft vocabulary.
 
-In: what is recorded of a revision: how it came, who worked on it, who approved it. Never a flag
-that an import brought. Knows no page. The table of sentences and values: docs/decisions.md.
+In: what is recorded of a revision: how it came, who worked on it, who approved it, and what people
+here said of its source. Never a flag that an import brought. Knows no page. The table of sentences
+and values: docs/decisions.md.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from django.db.models import Q
 
 from posts.models import Decision, ImportSource, Post, Revision
 
@@ -28,14 +31,23 @@ _SOURCE_TYPES = {
 class Making(NamedTuple):
     """Who had a hand in a text, by public names; empty where nobody had.
 
-    `is_generated`: it grew from an import. Without `reviewer` nobody approved it.
+    `is_generated`: it grew from what machines sent. `source` is where people wrote it who are not
+    known here. Without `reviewer` nobody approved it.
     """
 
     is_generated: bool
     writer: str = ""
+    source: str = ""
     editor: str = ""
     reviewer: str = ""
     reviewed_at: dt.datetime | None = None
+
+
+class Hands(NamedTuple):
+    """Who wrote a post's first text, and who made the one in question of it; None for machines."""
+
+    writer: Any
+    maker: Any
 
 
 class Disclosure(NamedTuple):
@@ -66,7 +78,8 @@ def said_of(making: Making) -> Disclosure:
         parts = ["AI-generated", edited, review or ("" if edited else "not reviewed")]
         value = GENERATED if edited or review else AUTONOMOUS
     else:
-        parts = [f"Written by {making.writer}", edited, review]
+        writer = f"the authors of {making.source}" if making.source else making.writer
+        parts = [f"Written by {writer}", edited, review]
         value = NONE
     return Disclosure(", ".join(part for part in parts if part) + ".", value)
 
@@ -94,37 +107,57 @@ def making_of(
     *,
     reviewer: str = "",
     reviewed_at: dt.datetime | None = None,
+    known: Mapping[int, Hands] | None = None,
 ) -> Making:
     """Return who made a revision's text, with the approval the caller knows of.
 
     What a person saved is their edit, unless an import had brought the very same text: then it was
     only put back. Who restores another's text did not edit it either. No queries for a text that
-    was imported or is the post's first, when post, source and author were fetched; else one.
+    was imported or is the post's first, when post, source and author were fetched, and none with
+    what `hands_of` knows of the revision; else one.
     """
-    is_generated = post.imported.source.name != ImportSource.LOCAL
+    source = post.imported.source
+    is_local = source.name == ImportSource.LOCAL
     approval: dict[str, Any] = {"reviewer": reviewer, "reviewed_at": reviewed_at}
     if revision.is_by_person and revision.number > 1:
-        writer, editor = _hands(post, revision)
+        writer, editor = (hands_of([revision]) if known is None else known)[revision.pk]
     else:
         writer, editor = (revision.author if revision.is_by_person else None), None
     return Making(
-        is_generated,
-        writer="" if is_generated else byline(writer, ANONYMOUS_EDITOR),
+        is_generated=not is_local and source.writers == ImportSource.Writers.MACHINES,
+        writer=byline(writer, ANONYMOUS_EDITOR) if is_local else "",
+        source="" if is_local or source.writers == ImportSource.Writers.MACHINES else source.name,
         editor="" if editor is None else byline(editor, ANONYMOUS_EDITOR),
         **approval,
     )
 
 
-def _hands(post: Post, revision: Revision) -> tuple[Any, Any]:
-    """Return who wrote a post's first text and who made this one of it; see `hands`. One query."""
-    first = post.revisions.filter(number=1)
-    same = post.revisions.filter(digest=revision.digest, number__lte=revision.number)
-    rows = list((first | same).without_content().select_related("author").order_by("number"))
-    # A text that is only previewed is nobody's row yet.
-    return hands(rows if revision.pk else [*rows, revision], revision.digest)
+def hands_of(revisions: Sequence[Revision]) -> dict[int, Hands]:
+    """Return who made the texts of those revisions that people saved on top of others, by id.
+
+    One query however many they are, none when there is no such revision.
+    """
+    asked = [row for row in revisions if row.is_by_person and row.number > 1]
+    if not asked:
+        return {}
+    alike = Q(number=1) | Q(digest__in={row.digest for row in asked})
+    rows = Revision.objects.filter(alike, post__in={row.post_id for row in asked})
+    of_post: dict[int, list[Revision]] = {}
+    for row in rows.without_content().select_related("author").order_by("number"):
+        of_post.setdefault(row.post_id, []).append(row)
+    found = {}
+    for one in asked:
+        same = [
+            row
+            for row in of_post.get(one.post_id, ())
+            if row.number == 1 or (row.digest == one.digest and row.number <= one.number)
+        ]
+        # A text that is only previewed is nobody's row yet.
+        found[one.pk] = hands(same if one.pk else [*same, one], one.digest)
+    return found
 
 
-def hands(rows: Sequence[Revision], digest: str) -> tuple[Any, Any]:
+def hands(rows: Sequence[Revision], digest: str) -> Hands:
     """Return who wrote the first of these revisions and who made the text with a digest; pure.
 
     `rows` are a post's first revision and all with that digest up to the one that is shown, in
@@ -134,9 +167,9 @@ def hands(rows: Sequence[Revision], digest: str) -> tuple[Any, Any]:
     writer = rows[0].author
     alike = [row for row in rows if row.digest == digest]
     if any(not row.is_by_person for row in alike):
-        return writer, None
+        return Hands(writer, None)
     maker = alike[0].author
-    return writer, None if maker == writer else maker
+    return Hands(writer, None if maker == writer else maker)
 
 
 def disclosure(
@@ -145,11 +178,13 @@ def disclosure(
     revision: Revision | None = None,
     reviewer: str = "",
     reviewed_at: dt.datetime | None = None,
+    known: Mapping[int, Hands] | None = None,
 ) -> Disclosure:
     """Return the disclosure of a post's revision, by default the live one; see `making_of`.
 
     `reviewer` is empty without an approval.
     """
+    revision = revision or post.live_revision
     return said_of(
-        making_of(post, revision or post.live_revision, reviewer=reviewer, reviewed_at=reviewed_at)
+        making_of(post, revision, reviewer=reviewer, reviewed_at=reviewed_at, known=known)
     )

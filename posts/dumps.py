@@ -12,18 +12,19 @@ import fcntl
 import gzip
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db.models import BigIntegerField, DateTimeField, F, Q, Value
+from django.db.models import BigIntegerField, Count, DateTimeField, F, Q, Value
 
 from posts import changes
-from posts.models import Post
+from posts.models import Departure, Post
 from posts.pagination import RowComparison
+from posts.querysets import left_since
 
 #: Part of what a file depends on; raise it whenever the same posts would give other lines.
 VERSION = 1
@@ -42,7 +43,11 @@ class DumpError(Exception):
 
 
 class Dump(msgspec.Struct, frozen=True):
-    """One file of the index. `made_of` says which archive and which version it was made of."""
+    """One file of the index. `made_of` says which archive and which version it was made of.
+
+    `made_at` is the moment whose gate it shows, `left` how many departures shortly before it were
+    known then; an index of an older version does not say.
+    """
 
     month: str
     name: str
@@ -50,6 +55,8 @@ class Dump(msgspec.Struct, frozen=True):
     bytes: int
     sha256: str
     made_of: str
+    made_at: dt.datetime | None = None
+    left: int = 0
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -66,6 +73,40 @@ def read_index(folder: Path) -> Index:
         return Index()
 
 
+def offered(dumps: Iterable[Dump], now: dt.datetime) -> list[Dump]:
+    """Return the dumps that hold nothing the gate has closed since they were made. One query.
+
+    Work: the posts that left the lists since the oldest of them was made.
+    """
+    dated = [dump for dump in dumps if dump.made_at is not None]
+    if not dated:
+        return []
+    left = _departures({dump.month: dump.made_at for dump in dated if dump.made_at}, now)
+    return [dump for dump in dated if left[dump.month] == dump.left]
+
+
+def _departures(made_at: Mapping[str, dt.datetime], now: dt.datetime) -> dict[str, int]:
+    """Return for months how many of their posts have left since a moment each. One query.
+
+    Or a little before it: a departure is dated when its transaction begins, and seen when that has
+    ended. So the number of those already seen belongs to a dump.
+    """
+    counts = {}
+    for month, moment in made_at.items():
+        since = left_since(moment - changes.SETTLED, *_bounds(month))
+        counts[month] = Count("pk", filter=since)
+    oldest = min(made_at.values()) - changes.SETTLED
+    left = Departure.objects.filter(left_at__gt=oldest, left_at__lte=now)
+    # Names of columns hold no hyphen.
+    found = left.aggregate(**{month.replace("-", "_"): count for month, count in counts.items()})
+    return {month: found[month.replace("-", "_")] for month in counts}
+
+
+def _bounds(month: str) -> tuple[dt.datetime, dt.datetime]:
+    start = dt.datetime.strptime(f"{month}-01", "%Y-%m-%d").replace(tzinfo=dt.UTC)
+    return start, (start + dt.timedelta(days=32)).replace(day=1)
+
+
 def write(
     folder: Path, *, encode: Encode, now: dt.datetime, report: Report, is_fresh: bool = False
 ) -> Index:
@@ -74,20 +115,25 @@ def write(
     A file is replaced whole, by a rename, and the index after it; so whoever reads meanwhile gets
     one or the other, and an interrupted run leaves nothing broken. Run again, it goes on where it
     ended as long as nothing has changed since (`changes.last_change`); `is_fresh` begins anew
-    anyway. Equal content gives equal bytes. Memory: `PAGE` posts. Queries: 5 a page, 1 a month.
+    anyway. Equal content gives equal bytes. Memory: `PAGE` posts. Queries: 5 a page, 2 a month, 1.
 
     Raises `DumpError` when the folder cannot be written or another run holds it.
     """
     with _alone(folder):
         made_of = _made_of(now)
-        known = {dump.month: dump for dump in read_index(folder).dumps}
+        there = read_index(folder).dumps
+        known = {dump.month: dump for dump in there}
+        fresh = {dump.month for dump in offered(there, now)}
         seen: list[str] = []
         for month, start, end in _months(now):
             seen.append(month)
-            if not is_fresh and _is_current(folder, known.get(month), made_of):
+            is_good = month in fresh and _is_current(folder, known.get(month), made_of)
+            if is_good and not is_fresh:
                 report(month, None)
                 continue
-            known[month] = _write_month(folder, month, _pages(now, start, end), encode, made_of)
+            left = _departures({month: now}, now)[month]
+            dump = _write_month(folder, month, _pages(now, start, end), encode, made_of)
+            known[month] = msgspec.structs.replace(dump, made_at=now, left=left)
             _write_index(folder, known.values())
             report(month, known[month])
         index = _write_index(folder, [known[month] for month in seen])
@@ -128,10 +174,9 @@ def _months(now: dt.datetime) -> Iterator[tuple[str, dt.datetime, dt.datetime]]:
         first = listed.values_list("listed_at", flat=True).first()
         if first is None:
             return
-        first = first.astimezone(dt.UTC)
-        start = dt.datetime(first.year, first.month, 1, tzinfo=dt.UTC)
-        end = (start + dt.timedelta(days=32)).replace(day=1)
-        yield f"{first:%Y-%m}", start, end
+        month = f"{first.astimezone(dt.UTC):%Y-%m}"
+        start, end = _bounds(month)
+        yield month, start, end
         start = end
 
 
@@ -184,10 +229,14 @@ def _write_month(
 
 def _write_index(folder: Path, dumps: Iterable[Dump]) -> Index:
     index = Index(tuple(sorted(dumps, key=lambda dump: dump.month, reverse=True)))
-    sums = "".join(f"{dump.sha256}  {dump.name}\n" for dump in index.dumps)
     _replace(folder / INDEX, lambda file: file.write(msgspec.json.encode(index)))
-    _replace(folder / SUMS, lambda file: file.write(sums.encode()))
+    _replace(folder / SUMS, lambda file: file.write(sums_of(index.dumps).encode()))
     return index
+
+
+def sums_of(dumps: Iterable[Dump]) -> str:
+    """Return checksums as `sha256sum --check` reads them."""
+    return "".join(f"{dump.sha256}  {dump.name}\n" for dump in dumps)
 
 
 def _replace(path: Path, fill: Callable[[Any], Any]) -> Path:

@@ -16,6 +16,7 @@ from django.db import transaction
 from posts import content, db
 from posts.models import Decision, Finding, ImportedPost, Post, Revision
 from posts.models.findings import SCENARIO_MAX
+from posts.rebuilding import Step
 
 SENT_BACK = (Decision.Verdict.REQUEST_CHANGES.value, Decision.Verdict.REJECT.value)
 #: The columns `follow` makes, the decision first.
@@ -117,14 +118,6 @@ def _wanted(standing: Sequence[_Verdict]) -> dict[int, tuple[Any, ...]]:
             *((closed[1], closed[2]) if closed else (None, None)),
         )
     return rows
-
-
-class Step(NamedTuple):
-    """One step of `rebuild`: the last post looked at (None at the end), how many, and rows."""
-
-    last: int | None
-    seen: int
-    written: int
 
 
 def rebuild(*, after: int = 0) -> Step:

@@ -16,7 +16,7 @@ from django.db.models import Count
 
 from posts import db, topics
 from posts.counters import difficulty_counter, month_counter
-from posts.models import CounterDelta, Post, PostEntity, PostTag
+from posts.models import CounterDelta, Departure, Post, PostEntity, PostTag
 
 
 class Gate(NamedTuple):
@@ -54,6 +54,35 @@ class _Delta(NamedTuple):
     topic_id: int | None = None
     amount: int = 0
     due_at: dt.datetime | None = None
+
+
+def note_departures(
+    before: Iterable[Gate], after: Iterable[Gate] = (), *, now: dt.datetime
+) -> None:
+    """Note which posts leave the lists, now or by a plan: gates as they were and as they are.
+
+    A gate that stays open since the same moment leaves nothing; what had been planned for it is
+    planned anew. At most one delete per 500 posts and one insert.
+    """
+    were = {gate.post_id: gate for gate in before}
+    are = {gate.post_id: gate for gate in after}
+    planned = [pk for pk, gate in were.items() if gate.archive_at is not None]
+    for chunk in db.chunked(sorted(planned)):
+        ahead = Departure.objects.filter(post_number__among=chunk, left_at__gt=now)
+        ahead._raw_delete(ahead.db)
+    rows = []
+    for pk, gate in were.items():
+        is_over = gate.archive_at is not None and gate.archive_at <= now
+        stays = pk in are and are[pk].listed_at == gate.listed_at
+        if gate.listed_at is not None and gate.listed_at <= now and not is_over and not stays:
+            rows.append((pk, gate.listed_at, now))
+    rows += [
+        (pk, gate.listed_at, max(gate.archive_at, now))
+        for pk, gate in are.items()
+        if gate.listed_at is not None and gate.archive_at is not None
+    ]
+    if rows:
+        db.insert_rows(Departure, ("post_number", "listed_at", "left_at"), rows)
 
 
 def count(gates: Iterable[Gate], sign: int, now: dt.datetime) -> None:

@@ -11,7 +11,6 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from html import escape
 from typing import NamedTuple, cast
 
@@ -19,22 +18,25 @@ import nh3
 from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
-from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
+from posts.commonmark import parser, parser_for
 from posts.highlighting import CLASSES, Highlighter
 from posts.pictures import (
+    SIZES,
     ImagePolicy,
     Picture,
+    Source,
     address_of,
     host_of,
     picture_size,
     shown_host,
+    sources_of,
 )
 
 #: Part of every cache key; raise it whenever the same body would give other HTML.
-RENDERER_VERSION = "1"
+RENDERER_VERSION = "2"
 CACHE_SECONDS = 7 * 24 * 3600
 
 #: Ids the page itself uses: a heading never takes one of these, nor one with these beginnings.
@@ -74,59 +76,15 @@ class Rendered:
 
 # --- Parsing ----------------------------------------------------------------------------------
 
-_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _IMAGE_NUMBER = re.compile(r"image:(\d{1,6})")
 
 
-def _is_allowed_target(url: str) -> bool:
-    scheme = _SCHEME.match(url)
-    return scheme is None or scheme[1].lower() in ("http", "https", "mailto", "image")
-
-
-@lru_cache(maxsize=4)
-def _parser(*, has_links: bool = True, has_tables: bool = True) -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.validateLink = _is_allowed_target  # type: ignore[method-assign]
-    if not has_links:
-        parser.disable(["link", "image"])
-    return parser if has_tables else parser.disable("table")
-
-
 def _renderer() -> RendererHTML:
-    return cast(RendererHTML, _parser().renderer)
-
-
-#: From so many brackets on that open nothing, each costs the parser a walk to the end: the text is
-#: not one with links, and its brackets stay text.
-_STRAY_BRACKETS_MAX = 2_000
-_WHOLE_LINK = re.compile(r"\]\([^()\[\]\n]{1,1000}\)")
-
-#: The parser fills short rows up to the width of the first; a small text could ask for millions.
-_EMPTY_CELLS_MAX = 20_000
-_BLANK_LINES = re.compile(r"\n[ \t]*\n")
-
-
-def _parser_for(body: str) -> MarkdownIt:
-    """Return the parser for a text, without the rules that a text like this one only abuses."""
-    brackets = body.count("[")
-    is_stray = brackets > _STRAY_BRACKETS_MAX and brackets > 2 * len(_WHOLE_LINK.findall(body))
-    return _parser(has_links=not is_stray, has_tables=_empty_cells(body) <= _EMPTY_CELLS_MAX)
-
-
-def _empty_cells(body: str) -> int:
-    cells = 0
-    for block in _BLANK_LINES.split(body) if "|" in body else ():
-        lines = block.split("\n")
-        columns = max(
-            (line.count("|") for line in lines if "-" in line and not line.strip(" \t>|:-")),
-            default=0,
-        )
-        cells += max(0, columns * len(lines) - block.count("|"))
-    return cells
+    return cast(RendererHTML, parser().renderer)
 
 
 def _parsed(body: str) -> list[Token]:
-    return _parser_for(body).parse(body)
+    return parser_for(body).parse(body)
 
 
 def _text_of(tokens: Sequence[Token] | None) -> str:
@@ -207,10 +165,16 @@ class _Page:
         width, height = picture_size(picture)
         order = 'loading="eager" fetchpriority="high"' if self.shown == 0 else 'loading="lazy"'
         self.shown += 1
-        return (
-            f'<img src="{escape(src)}" alt="{escape(picture.alt)}" width="{width}" '
+        *others, last = sources_of(picture, self.policy) or [Source()]
+        renditions = f'srcset="{last.srcset}" sizes="{SIZES}" ' if last.srcset else ""
+        img = (
+            f'<img src="{escape(src)}" {renditions}alt="{escape(picture.alt)}" width="{width}" '
             f'height="{height}" {order} decoding="async" referrerpolicy="no-referrer">'
         )
+        sources = "".join(
+            f'<source type="{one.type}" srcset="{one.srcset}" sizes="{SIZES}">' for one in others
+        )
+        return f"<picture>{sources}{img}</picture>" if sources else img
 
     def figure(self, token: Token) -> str:
         picture = _resolve(token, self.pictures)
@@ -221,9 +185,12 @@ class _Page:
         source = escape(picture.source)
         if host_of(picture.url):
             source = f'<a href="{escape(picture.url)}">{source}</a>'
-        credit = f'<span class="figure-credit">Image source: {source}</span>' if source else ""
+        credit = f"Image source: {source}" if source else ""
+        if picture.credit and picture.credit != picture.source:
+            credit = ". ".join(filter(None, (credit, f"Credit: {escape(picture.credit)}")))
+        credit = credit and f'<span class="figure-credit">{credit}</span>'
         caption = escape(picture.caption)
-        text = ". ".join(part for part in (caption, credit) if part)
+        text = _with_credit(caption, credit)
         kind = "figure" if src else "figure figure-without-image"
         return f'<figure class="{kind}">{shown}<figcaption>{text}</figcaption></figure>\n'
 
@@ -279,10 +246,10 @@ class _Page:
     def inline(self, token: Token) -> str:
         parts: list[str] = []
         plain: list[Token] = []
-        parser = _parser()
+        options = parser().options
 
         def flush() -> None:
-            parts.append(_renderer().renderInline(plain, parser.options, {}))
+            parts.append(_renderer().renderInline(plain, options, {}))
             plain.clear()
 
         for child in token.children or ():
@@ -295,7 +262,7 @@ class _Page:
         return "".join(parts)
 
     def blocks(self, tokens: list[Token]) -> Iterator[str]:
-        parser = _parser()
+        options = parser().options
         shift = (
             1 if any(token.type == "heading_open" and token.tag == "h1" for token in tokens) else 0
         )
@@ -335,7 +302,7 @@ class _Page:
                 yield self.inline(token)
             else:
                 # The stock renderer looks at neighbours for line breaks only.
-                yield _renderer().renderToken(tokens, number, parser.options, {})
+                yield _renderer().renderToken(tokens, number, options, {})
             if kind == "table_close":
                 yield "</div>\n"
             number += 1
@@ -354,8 +321,8 @@ def _align_by_class(token: Token) -> None:
 _INLINE_TAGS = {"a", "br", "code", "em", "s", "span", "strong"}
 _BLOCK_TAGS = _INLINE_TAGS | set(
     """
-    blockquote div figcaption figure h2 h3 h4 h5 h6 hr img li ol p pre table tbody td th
-    thead tr ul
+    blockquote div figcaption figure h2 h3 h4 h5 h6 hr img li ol p picture pre source table
+    tbody td th thead tr ul
     """.split()  # noqa: SIM905
 )
 _ALIGNMENTS = {"align-left", "align-center", "align-right"}
@@ -367,8 +334,9 @@ _clean_block = nh3.Cleaner(
     attributes={
         "a": {"href", "title", "aria-label"},
         "div": {"aria-label"},
-        "img": {"src", "alt", "width", "height"},
+        "img": {"src", "srcset", "sizes", "alt", "width", "height"},
         "ol": {"start"},
+        "source": {"srcset", "sizes", "type"},
         "h2": {"id"},
         "h3": {"id"},
         "h4": {"id"},
@@ -426,18 +394,17 @@ def render(
 
 def render_inline(text: str) -> SafeString:
     """Return one paragraph of Markdown, such as a lede, as inline HTML; images give captions."""
-    parser = _parser()
-    tokens = _parser_for(text).parseInline(text)
+    tokens = parser_for(text).parseInline(text)
     for token in tokens:
         for child in token.children or ():
             if child.type == "image":
                 child.type, child.content = "text", _text_of(child.children)
-    return mark_safe(_clean_inline.clean(parser.renderer.render(tokens, parser.options, {})))  # noqa: S308
+    return mark_safe(_clean_inline.clean(_renderer().render(tokens, parser().options, {})))  # noqa: S308
 
 
 def plain_text(text: str, *, limit: int | None = None) -> str:
     """Return inline Markdown as words; longer than `limit` characters it ends with an ellipsis."""
-    words = " ".join(_text_of(token.children) for token in _parser_for(text).parseInline(text))
+    words = " ".join(_text_of(token.children) for token in parser_for(text).parseInline(text))
     words = " ".join(words.split())
     if limit is None or len(words) <= limit:
         return words
@@ -449,7 +416,11 @@ def rendered(digest: str, body: str, *, images: Sequence[Picture], policy: Image
 
     The cache may be off or lose anything at any time; the page is the same.
     """
-    facts = repr((RENDERER_VERSION, tuple(images), sorted(policy.hosts), policy.placeholder))
+    # Where stored pictures are found makes no difference to a text without any.
+    uploads = policy.uploads if any(picture.stored for picture in images) else ""
+    facts = repr(
+        (RENDERER_VERSION, tuple(images), sorted(policy.hosts), policy.placeholder, uploads)
+    )
     key = f"posts.html.{digest.replace(':', '-')}.{hashlib.sha256(facts.encode()).hexdigest()[:24]}"
     found = cache.get(key)
     if found is None:
@@ -531,9 +502,15 @@ def _address_of(match: re.Match[str], images: Sequence[Picture]) -> str:
     return f"](<{images[position - 1].url}>" if known else match[0]
 
 
+def _with_credit(caption: str, credit: str) -> str:
+    """Return a caption and what stands behind it; one that is a sentence has its own full stop."""
+    between = " " if caption.endswith((".", "!", "?", "…")) else ". "
+    return between.join(part for part in (caption, credit) if part)
+
+
 def _portable_figure(picture: Picture) -> str:
     credit = f"Image source: {picture.source}" if picture.source else ""
     if not picture.url:
-        return ". ".join(part for part in (picture.caption, credit) if part)
+        return _with_credit(picture.caption, credit)
     caption = picture.caption.replace("[", "\\[").replace("]", "\\]")
     return f"![{caption}](<{picture.url}>)" + (f"\n\n{credit}" if credit else "")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from posts import claims, content
+from posts.counters import UseCounts
 from posts.models import Entity, ImportedPost, Post, Statistics, Tag
 from posts.reflection import entity_names
 
@@ -25,10 +26,14 @@ class Pair(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A text and where it leads; an empty address when there is no such page."""
+    """A text and where it leads; an empty address when there is no such page.
+
+    `posts` is how many listed ones are there, 0 where nobody counted.
+    """
 
     text: str
     url: str
+    posts: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,18 @@ class Group:
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses by normalised tag name, and by normalised (type, name) of an entity."""
+    """Addresses by normalised tag name, and by normalised (type, name) of an entity.
+
+    `counts` are listed posts by address.
+    """
 
     tags: Mapping[str, str] = field(default_factory=dict)
     entities: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, post: Post) -> Links:
-        """Return the links of a post fetched by `for_article()`.
+    def of(cls, post: Post, uses: UseCounts | None = None) -> Links:
+        """Return the links of a post fetched by `for_article()`, with the counts of `uses`.
 
         No queries; one for tags and one for entities when some of its names are aliases.
         """
@@ -100,14 +109,23 @@ class Links:
             for alias in _aliases(Entity, {name for _, name in pairs}):
                 known = (alias.type, alias.name)
                 entities.setdefault(known, alias.merged_into.get_absolute_url())
-        return cls(tags, entities)
+        counts: dict[str, int] = {}
+        if uses is not None:
+            for row in post.post_tags.all():
+                counts[row.tag.get_absolute_url()] = uses.tags.get(row.tag_id, 0)
+            for about in post.post_entities.all():
+                counts[about.entity.get_absolute_url()] = uses.entities.get(about.entity_id, 0)
+        return cls(tags, entities, counts)
+
+    def _to(self, text: str, url: str) -> Link:
+        return Link(text, url, self.counts.get(url, 0))
 
     def to_tags(self, names: Iterable[str]) -> list[Link]:
-        return [Link(name, self.tags.get(content.normal_tag(name), "")) for name in names]
+        return [self._to(name, self.tags.get(content.normal_tag(name), "")) for name in names]
 
     def to_entity(self, entity: content.Entity) -> Link:
         known = (content.normal_tag(entity.type), content.normal_tag(entity.name))
-        return Link(entity.name, self.entities.get(known, ""))
+        return self._to(entity.name, self.entities.get(known, ""))
 
 
 def _aliases(model: type[Tag] | type[Entity], names: Iterable[str]) -> QuerySet[Any]:
@@ -325,7 +343,9 @@ def meta_box(
     box.add("notes", "list", list(meta.notes))
     box.add("reading_time", "text", numbers.reading_time)
     box.add("view_count", "text", numbers.view_count)
+    box.add("author", "text", meta.author)
     box.add("published_at", "text", meta.published_at)
+    box.add("former_urls", "list", list(meta.former_urls))
     _add_extra(box, meta.extra)
 
     return [

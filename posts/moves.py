@@ -57,6 +57,7 @@ def carry_out(moves: Sequence[Move], now: dt.datetime) -> None:
     opened = [_gate(move.post_id, move.after) for move in moved_gate]
     gates.copy_to_projections(opened)
     gates.count(opened, +1, now)
+    gates.note_departures([_gate(m.post_id, m.before) for m in moved_gate], opened, now=now)
     search.refresh(
         move.post_id
         for move in moves

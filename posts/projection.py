@@ -144,7 +144,7 @@ class Names:
             with transaction.atomic():
                 db.insert_rows(
                     ImageSource,
-                    ("id", "url", "host", "licence", "credit", "copy"),
+                    ("id", "url", "host", "licence", "credit", "fault"),
                     [
                         (key, url, _host(url), unknown, "", "")
                         for key, url in zip(keys, missing, strict=True)
@@ -159,7 +159,7 @@ class Names:
                 [(url, _host(url)) for url in missing],
                 licence=unknown,
                 credit="",
-                copy="",
+                fault="",
             )
             self.images.update(db.primary_keys(ImageSource, "url", missing))
 

@@ -1,7 +1,8 @@
 """What stands out in a text before it is saved: its length, pictures without words, broken links.
 
 In: a snapshot and the ids of its headings. Out: numbers and findings in words, none of which keeps
-anybody from saving. At most one query, for the posts it links to; nothing is fetched.
+anybody from saving. Two queries at most, for the posts it links to and the uploads it names;
+nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from posts import content, markdown, pictures
-from posts.models import Slug
+from posts.models import Slug, StoredImage
 
 #: Findings told; a text with more has one cause for most of them.
 FINDINGS_MAX = 50
@@ -43,7 +44,10 @@ class Proof(NamedTuple):
 def proofread(
     snapshot: content.Snapshot, *, heading_ids: Collection[str], now: dt.datetime
 ) -> Proof:
-    """Return the length of a text and what stands out in it. One query when it links to posts."""
+    """Return the length of a text and what stands out in it.
+
+    One query when it links to posts, one when it names uploads.
+    """
     found = list(markdown.references(snapshot.body))
     findings = sorted(
         [
@@ -83,6 +87,7 @@ def _of_images(
     sources = snapshot.meta.image_sources
     hosts = pictures.ImagePolicy.from_settings().hosts
     used = set()
+    stored = _uploads_there(snapshot)
     for image in images:
         source, address = None, image.target
         if image.target.startswith("image:"):
@@ -100,6 +105,16 @@ def _of_images(
             address = source.url
         if not (image.text or (source and (source.alt or source.caption))):
             yield Finding("A picture without words for who cannot see it.", image.line)
+        elif source is not None and source.alt in ("", source.caption):
+            yield Finding(
+                f"{image.target} has no alternative text of its own: who cannot see it hears the "
+                "caption.",
+                image.line,
+            )
+        if digest := content.upload_digest(address):
+            if digest not in stored:
+                yield Finding(f"This site does not have the upload {digest[:12]}….", image.line)
+            continue
         host = _host_of(address)
         if host not in hosts:
             yield Finding(
@@ -108,6 +123,14 @@ def _of_images(
     for position in range(1, len(sources) + 1):
         if position not in used:
             yield Finding(f"Image source {position} is not shown in the text.")
+
+
+def _uploads_there(snapshot: content.Snapshot) -> set[str]:
+    """Return the digests of uploads a text names and this site has. One query when it names any."""
+    named = {content.upload_digest(image.url) for image in snapshot.meta.image_sources} - {""}
+    if not named:
+        return set()
+    return set(StoredImage.objects.filter(digest__in=named).values_list("digest", flat=True))
 
 
 def _host_of(address: str) -> str:

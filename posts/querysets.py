@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 #: Ids in one shard of the sitemap; the protocol allows 50,000 addresses a file.
 SHARD_IDS = 10_000
 
-#: The shard an id falls into. The number stands in the SQL itself: SQLite knows an index of an
-#: expression again only without parameters.
-SHARD = Func(F("id"), template=f"(%(expressions)s / {SHARD_IDS})", output_field=IntegerField())
+
+def shard_of(column: str) -> Func:
+    """Return the shard that the id in a column falls into.
+
+    The number stands in the SQL itself: SQLite knows an index of an expression again only without
+    parameters.
+    """
+    template = f"(%(expressions)s / {SHARD_IDS})"
+    return Func(F(column), template=template, output_field=IntegerField())
+
+
+SHARD = shard_of("id")
 
 #: `Post.modified_at` of a listed post, in SQL.
 MODIFIED_AT = Greatest("changed_at", "listed_at")
@@ -42,6 +51,11 @@ def indexable(now: dt.datetime | None = None, *, prefix: str = "") -> Q:
     return Q(**{f"{prefix}listed_at__lte": now}) & (
         Q(**{f"{prefix}archive_at__isnull": True}) | Q(**{f"{prefix}archive_at__gt": now})
     )
+
+
+def left_since(moment: dt.datetime, start: dt.datetime, end: dt.datetime) -> Q:
+    """Return the condition of a departure: since a moment, of a post listed from start to end."""
+    return Q(left_at__gt=moment, listed_at__gte=start, listed_at__lt=end)
 
 
 class Walk(NamedTuple):
@@ -180,7 +194,10 @@ class PostQuerySet(models.QuerySet[Any]):
                 "post_entities",
                 PostEntity.objects.select_related("entity").order_by("position"),
             ),
-            Prefetch("post_images", PostImage.objects.select_related("image").order_by("position")),
+            Prefetch(
+                "post_images",
+                PostImage.objects.select_related("image__stored").order_by("position"),
+            ),
         )
 
     def for_summary(self) -> Self:
@@ -199,28 +216,17 @@ class PostQuerySet(models.QuerySet[Any]):
         )
 
     def for_card(self) -> Self:
-        """Posts with what a list line shows, without bodies. Queries: posts, tags."""
-        from posts.models import PostTag
-
-        return (
-            self.select_related("live_revision")
-            .only(
-                "title",
-                "slug",
-                "topic",
-                "difficulty",
-                "code_language",
-                "reading_minutes",
-                "published_at",
-                "listed_at",
-                "live_revision__lede",
-            )
-            .prefetch_related(
-                Prefetch(
-                    "post_tags",
-                    PostTag.objects.select_related("tag").order_by("origin", "position", "tag_id"),
-                )
-            )
+        """Posts with what a list line shows, without bodies and tags. One query."""
+        return self.select_related("live_revision").only(
+            "title",
+            "slug",
+            "topic",
+            "difficulty",
+            "code_language",
+            "reading_minutes",
+            "published_at",
+            "listed_at",
+            "live_revision__lede",
         )
 
 

@@ -16,6 +16,7 @@ from django.db import transaction
 
 from posts import content, db
 from posts.models import Decision, Post, QueueEntry, Revision, RiskWeights, Tag
+from posts.rebuilding import Step
 from posts.risk import MOST, Weights, lowest_of, origin_of, risk, said_by_values
 from posts.transitions import ARCHIVED, PUBLISHED
 
@@ -312,14 +313,6 @@ def insert_new(
 def forget(post_ids: Sequence[int]) -> None:
     """Take posts that are going to be removed out of the queue. At most one statement."""
     db.delete_rows(QueueEntry, post_ids)
-
-
-class Step(NamedTuple):
-    """One step of `rebuild`: the last post looked at (None at the end), how many, and rows."""
-
-    last: int | None
-    seen: int
-    written: int
 
 
 def rebuild(*, after: int = 0) -> Step:

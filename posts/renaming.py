@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from posts import content, counters, db, gate, projection
+from posts import content, counters, db, gate, history, projection
 from posts.importing import runs
 from posts.models import (
     BulkAction,
@@ -307,6 +307,8 @@ def _reflect(ids: list[int], now: dt.datetime) -> None:
 def _finish(gates: list[gate.Gate], now: dt.datetime) -> None:
     """Let counts, search and whoever asks what changed know the posts under their new names."""
     gate.count(gates, +1, now)
+    # Of its own time: chunks of one merge follow each other, and readers ask in between.
+    history.append_to_site("names moved", data={"posts": len(gates)}, now=timezone.now())
     Post.objects.filter(pk__in=[one.post_id for one in gates]).update(changed_at=now)
     search.refresh(one.post_id for one in gates if one.listed_at is not None)
 
@@ -322,6 +324,7 @@ def _log(
     **what: str,
 ) -> BulkAction:
     kind = type(subject)._meta.model_name or ""
+    history.append_to_site(f"{action} {kind}", data={kind: subject.pk}, now=now, actor=by)
     return BulkAction.objects.create(
         actor=by,
         action=f"{action} {kind}",

@@ -13,6 +13,7 @@ from posts.views import (
     dumps,
     feeds,
     home,
+    images,
     llms,
     machine,
     pages,
@@ -33,7 +34,14 @@ class NameConverter(StringConverter):
     regex = r"[^/\x00]+"
 
 
+class DigestConverter(StringConverter):
+    """A SHA-256 in hexadecimal: what stored images are called."""
+
+    regex = "[0-9a-f]{64}"
+
+
 register_converter(NameConverter, "name")
+register_converter(DigestConverter, "digest")
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -58,6 +66,12 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("search/suggestions/", search.suggestions, name="search-suggestions"),
     path("preview/<str:token>/", preview.preview, name="preview"),
+    path(
+        "preview/<str:token>/images/<digest:digest>/<int:width>.<str:form>",
+        images.preview_image,
+        name="preview-image",
+    ),
+    path("images/<digest:digest>/<int:width>.<str:form>", images.image, name="image"),
     path("seen/<int:post_id>/", seen.seen, name="seen"),
     path("unsubscribe/<str:token>/", reports.unsubscribe, name="unsubscribe"),
     path("about/", pages.text, {"name": "about"}, name="about"),

@@ -40,6 +40,7 @@ from posts.content import (
     normal_tag,
     settled,
     shown,
+    upload_digest,
 )
 
 #: Controls other than tab and line feed. PostgreSQL refuses NUL, SQLite stores it.
@@ -50,6 +51,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 #: A figure's number; its caption may hold escaped brackets, so only the end of it is read.
 _FIGURE_NUMBER = re.compile(r"\]\(image:([0-9]{1,6})(?![0-9])")
+#: The path of an old address; two slashes would begin a host.
+_FORMER_URL = re.compile(r"/(?!/)")
 
 #: path -> (most characters, may span lines)
 _TEXTS: dict[str, tuple[int, bool]] = {
@@ -62,6 +65,8 @@ _TEXTS: dict[str, tuple[int, bool]] = {
     "code_language": (LABEL_MAX, False),
     "difficulty": (LABEL_MAX, False),
     "language": (LABEL_MAX, False),
+    "author": (NAME_MAX, False),
+    "former_urls": (URL_MAX, False),
     "published_at": (LABEL_MAX, False),
     "reference": (LABEL_MAX, False),
     "hash": (LABEL_MAX * 2, False),
@@ -196,6 +201,12 @@ class _Checker:
         if value and not is_date(value):
             self.add("bad_date", field, value, "a date such as 2026-11-17")
 
+    def former_url(self, url: str, field: str) -> None:
+        if len(url.encode(errors="replace")) > URL_BYTES_MAX:
+            self.add("too_long", field, url, f"at most {URL_BYTES_MAX:,} bytes")
+        if not _FORMER_URL.match(url):
+            self.add("bad_url", field, url, "a path without a host, such as /2012/03/hello/")
+
     def unknown(self, value: Any, field: str, depth: int = 0) -> Any:
         """Return an unknown value with texts normalised, keys sorted, whole floats as integers.
 
@@ -289,6 +300,7 @@ def checked(snapshot: Snapshot) -> tuple[Snapshot, list[Problem]]:
             "code_language",
             "difficulty",
             "language",
+            "author",
             "published_at",
             "reference",
             "hash",
@@ -296,9 +308,11 @@ def checked(snapshot: Snapshot) -> tuple[Snapshot, list[Problem]]:
     }
     lists: dict[str, Any] = {
         name: check.items(getattr(meta, name), name)
-        for name in ("stack", "tools", "tags", "checklist", "notes")
+        for name in ("stack", "tools", "tags", "checklist", "notes", "former_urls")
     }
     lists["tags"] = tuple(sorted(set(lists["tags"])))
+    for number, url in enumerate(lists["former_urls"]):
+        check.former_url(url, f"former_urls[{number}]")
     for name in ("entities", "image_sources"):
         if len(getattr(meta, name)) > LIST_MAX:
             check.add("too_many", name, len(getattr(meta, name)), f"at most {LIST_MAX} items")
@@ -323,7 +337,8 @@ def checked(snapshot: Snapshot) -> tuple[Snapshot, list[Problem]]:
                 image.url,
                 f"at most {URL_BYTES_MAX:,} bytes",
             )
-        if image.url and not re.match(r"https?://[^\s/?#]+", image.url):
+        is_address = re.match(r"https?://[^\s/?#]+", image.url) or upload_digest(image.url)
+        if image.url and not is_address:
             check.add("bad_url", f"image_sources[{number}].url", image.url, "an http or https URL")
     if plain["difficulty"] and plain["difficulty"] not in DIFFICULTIES:
         check.add(

@@ -28,6 +28,7 @@ from posts import (
     slugs,
     validation,
 )
+from posts.images import uses
 from posts.models import (
     ImportedPost,
     ImportSource,
@@ -403,6 +404,7 @@ def _revision(
     )
     revision.save(force_insert=True)
     claim_checks.insert_for(revision)
+    uses.record((revision.pk, image.url) for image in snapshot.meta.image_sources)
     return revision
 
 

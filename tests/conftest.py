@@ -95,11 +95,15 @@ def django_db_setup(django_db_setup):
     groups = importlib.import_module("posts.migrations.0004_groups")
     people = importlib.import_module("posts.migrations.0005_people")
     provenance = importlib.import_module("posts.migrations.0018_provenance")
+    uploads = importlib.import_module("posts.migrations.0020_uploads")
+    images = importlib.import_module("posts.migrations.0021_images")
 
     def make_groups_again(**kwargs):
         groups.create_groups(apps, None)
         people.extend_groups(apps, None)
         provenance.extend_groups(apps, None)
+        uploads.extend_group(apps, None)
+        images.extend_groups(apps, None)
 
     post_migrate.connect(
         make_groups_again, sender=apps.get_app_config("posts"), weak=False, dispatch_uid="tests"

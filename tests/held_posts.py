@@ -10,7 +10,7 @@ import msgspec
 
 from posts import review, writing
 from posts.importing import engine
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ImportedPost, Post, Revision
 from tests.builders import make_user
@@ -23,7 +23,7 @@ def import_note(key: str = "n-1", **fields: Any) -> Post:
     """Import one note and return its post, freshly read."""
     record = {"key": key, "title": "Slack water", "lede": "Short.", "body": BODY, **fields}
     lines = io.BytesIO(json.dumps(record).encode() + b"\n")
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(lines, "notes.jsonl"))
+    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(lines, Input("notes.jsonl", None)))
     engine.run_import(arrivals, options=engine.Options(source=SOURCE))
     return post_of(key)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from posts.content import Problem
-from posts.importing.formats import READERS
+from posts.importing.formats import READERS, Input
 from posts.importing.records import RawRecord, Record, validate
 
 SAMPLE = Path(__file__).parent / "data" / "text-export" / "alphanode-000417.txt"
@@ -25,7 +25,10 @@ def export_text() -> str:
 def read(data: bytes, format_name: str) -> list[tuple[Record | None, list[Problem], RawRecord]]:
     """Return what an import makes of these bytes, record by record."""
     reader = READERS[format_name]
-    return [(*validate(reader, raw), raw) for raw in reader.records(io.BytesIO(data), "sample")]
+    return [
+        (*validate(reader, raw), raw)
+        for raw in reader.records(io.BytesIO(data), Input("sample", None))
+    ]
 
 
 def read_export(document: str | bytes) -> tuple[Record | None, list[Problem]]:

@@ -1,12 +1,16 @@
 """Runs pytest on SQLite and then on PostgreSQL, and says at the end which of them it was.
 
+Modules in which nothing can reach a database are run once, with SQLite: what they test is the same.
+
 In: pytest's arguments; TEST_POSTGRES_URL; ALPHANODE_REQUIRE_POSTGRES=1, which makes a missing
 server a failure. Out: pytest's output, one closing line, exit code 0 only when all of it passed.
 """
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -14,7 +18,23 @@ import psycopg
 DEFAULT_POSTGRES_URL = "postgres://postgres@127.0.0.1:5432/alphanode"
 SQLITE_URL = "sqlite:///test.sqlite3"  # the tests themselves run in memory
 CONNECT_SECONDS = 3
+#: What the tests write need not survive a power cut: no commit waits for the disk.
+POSTGRES_OPTIONS = "-c synchronous_commit=off"
 NOTHING_SELECTED = 5  # pytest's exit code
+#: What a test module that can reach a database has in it: the marker, a fixture, a command, or the
+#: name of the variable for processes of its own.
+REACHES_DATABASE = re.compile(
+    r"django_db|transactional_db|\bdb\b|live_server|call_command|connection|DATABASE_URL"
+)
+
+
+def modules_without_database() -> list[str]:
+    """Return the test modules that hold nothing by which a database is reached."""
+    return sorted(
+        f"tests/{path.name}"
+        for path in Path(__file__).parent.glob("test_*.py")
+        if not REACHES_DATABASE.search(path.read_text(encoding="utf-8"))
+    )
 
 
 def why_not_reachable(url: str) -> str:
@@ -33,7 +53,7 @@ def why_not_reachable(url: str) -> str:
 
 def run_pytest(database_url: str, arguments: list[str]) -> int:
     """Run pytest in a process of its own on one database; return its exit code."""
-    environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = {"PGOPTIONS": POSTGRES_OPTIONS, **os.environ, "DATABASE_URL": database_url}
     command = [sys.executable, "-m", "pytest", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode
 
@@ -51,7 +71,8 @@ def main(arguments: list[str]) -> int:
     codes = {"SQLite": run_pytest(SQLITE_URL, arguments)}
     unreachable = why_not_reachable(url)
     if not unreachable:
-        codes["PostgreSQL"] = run_pytest(url, arguments)
+        once = [f"--ignore={module}" for module in modules_without_database()]
+        codes["PostgreSQL"] = run_pytest(url, [*arguments, *once])
 
     line = "Tests ran on " + ", ".join(f"{name} ({in_words(code)})" for name, code in codes.items())
     if unreachable:

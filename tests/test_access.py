@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,11 +25,12 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from posts import mailing, notes, previews, reader_reports
+from posts import content, mailing, notes, previews, reader_reports
 from posts.admin.schedule import seen_times
 from posts.bulk import act_on_all
-from posts.importing import engine
-from posts.importing.formats import jsonl
+from posts.images import storing
+from posts.importing import engine, uploads
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import (
     BulkAction,
@@ -37,15 +39,18 @@ from posts.models import (
     Event,
     ImageSource,
     ImportRun,
+    ImportUpload,
     Post,
     PreviewLink,
     ReaderReport,
+    StoredImage,
     Tag,
     Topic,
 )
 from posts.querysets import SHARD_IDS
 from tests.builders import make_post, make_user
 from tests.held_posts import import_note
+from tests.image_files import encoded, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +98,15 @@ GET  /admin/bulk/<bulk_id>/stop/                                in  403 405 405 
 POST /admin/bulk/<bulk_id>/stop/                                in  403 403 302 403 403 403
 GET  /admin/bulk/<bulk_id>/progress.json                        in  403 200 200 200 200 403
 GET  /admin/bulk/<bulk_id>/results.csv                          in  403 200 200 200 200 403
+GET  /admin/import/                                             in  403 403 403 403 200 403
+POST /admin/import/                                             in  403 403 403 403 302 403
+GET  /admin/import/<upload_id>/                                 in  403 403 403 403 200 403
+GET  /admin/import/<upload_id>/confirm/                         in  403 403 403 403 405 403
+POST /admin/import/<upload_id>/confirm/                         in  403 403 403 403 302 403
+GET  /admin/import/<upload_id>/go-on/                           in  403 403 403 403 405 403
+GET  /admin/import/<upload_id>/discard/                         in  403 403 403 403 405 403
+POST /admin/import/<upload_id>/discard/                         in  403 403 403 403 302 403
+GET  /admin/import/<upload_id>/progress.json                    in  403 403 403 403 200 403
 GET  /admin/findings/                                           in  403 200 200 200 200 403
 GET  /admin/findings/<source_id>/                               in  403 200 200 200 200 403
 GET  /admin/findings/<source_id>/export.jsonl                   in  403 200 200 200 200 403
@@ -147,6 +161,15 @@ GET  /admin/posts/entity/<object_id>/history/                   in  403 200 200 
 GET  /admin/posts/entity/<object_id>/delete/                    in  403 403 403 403 403 403
 GET  /admin/posts/entity/<object_id>/change/                    in  403 200 200 200 403 403
 GET  /admin/posts/entity/<object_id>/                           in  302 302 302 302 302 302
+GET  /admin/posts/storedimage/                                  in  403 200 200 200 403 403
+GET  /admin/posts/storedimage/add/                              in  403 403 403 403 403 403
+GET  /admin/posts/storedimage/<object_id>/history/              in  403 200 200 200 403 403
+GET  /admin/posts/storedimage/<object_id>/delete/               in  403 403 403 403 403 403
+GET  /admin/posts/storedimage/<object_id>/change/               in  403 200 200 200 403 403
+GET  /admin/posts/storedimage/<object_id>/                      in  302 302 302 302 302 302
+GET  /admin/posts/storedimage/<stored_id>/remove/               in  403 405 405 403 403 403
+POST /admin/posts/storedimage/<stored_id>/remove/               in  403 302 302 403 403 403
+GET  /admin/posts/storedimage/of/<digest>/<width>.<form>        in  403 200 200 200 200 403
 GET  /admin/posts/imagesource/                                  in  403 200 200 200 403 403
 GET  /admin/posts/imagesource/add/                              in  403 403 403 403 403 403
 GET  /admin/posts/imagesource/<object_id>/history/              in  403 200 200 200 403 403
@@ -274,6 +297,10 @@ GET  /entities/<type_slug>/<slug>/                              200 200 200 200 
 GET  /search/                                                   200 200 200 200 200 200 200
 GET  /search/suggestions/                                       200 200 200 200 200 200 200
 GET  /preview/<token>/                                          200 200 200 200 200 200 200
+GET  /preview/<token>/images/<digest>/<width>.<form>            200 200 200 200 200 200 200
+GET  /preview/<token>/images/<digest>/<width>.<form> #shown     404 404 404 404 404 404 404
+GET  /images/<digest>/<width>.<form>                            404 404 404 404 404 404 404
+GET  /images/<digest>/<width>.<form> #shown                     200 200 200 200 200 200 200
 GET  /preview/<token>/ #unknown                                 404 404 404 404 404 404 404
 GET  /seen/<post_id>/                                           405 405 405 405 405 405 405
 POST /seen/<post_id>/                                           204 204 204 204 204 204 204
@@ -300,6 +327,7 @@ GET  /api/v1/posts/<slug>/revisions                             200 200 200 200 
 GET  /api/v1/posts/<slug>/revisions #draft                      404 404 404 404 404 404 404
 GET  /api/v1/posts/<slug>/revisions/<number>                    404 404 404 404 404 404 404
 GET  /api/v1/posts/<slug>/revisions/<number> #approved          200 200 200 200 200 200 200
+GET  /api/v1/search                                             400 400 400 400 400 400 400
 GET  /api/v1/tags                                               200 200 200 200 200 200 200
 GET  /api/v1/tags/<slug>                                        200 200 200 200 200 200 200
 GET  /api/v1/tags/<slug>/posts                                  200 200 200 200 200 200 200
@@ -370,6 +398,11 @@ class World:
     note: DraftNote
     person: User
     superuser: User
+    upload: ImportUpload
+    #: Named by the proposed revision, by the live one, and by none.
+    drafted: StoredImage
+    shown: StoredImage
+    unused: StoredImage
 
     def address(self, line: Line) -> str:
         """Return a line's address with its parts filled in."""
@@ -379,6 +412,7 @@ class World:
             "publish": {"action": "publish", "post_id": self.draft.pk},
             "done": {"token": "set-password"},
             "approved": {"number": 1},
+            "shown": {"digest": self.shown.digest},
             "unknown": {"token": "there-is-none", "object_id": 10**9, "post_id": 10**9},
         }.get(line.variant, {})
         return re.sub(r"<(\w+)>", lambda part: str(values[part[1]]), line.route)
@@ -409,6 +443,11 @@ class World:
             "object_id": self.post.pk,
             "id": self.person.pk,
             "bulk_id": BulkAction.objects.latest("pk").pk,
+            "upload_id": self.upload.pk,
+            "digest": self.drafted.digest,
+            "width": 640,
+            "form": "webp",
+            "stored_id": self.unused.pk,
         }
         if route.startswith("/admin/reset/"):
             values["uidb64"] = urlsafe_base64_encode(force_bytes(self.person.pk))
@@ -429,6 +468,7 @@ class World:
             "tag": tag,
             "entity": entity,
             "imagesource": ImageSource.objects.earliest("pk"),
+            "storedimage": self.unused,
             "importrun": self.run,
             "importsource": self.run.source,
             "event": Event.objects.latest("pk"),
@@ -497,18 +537,27 @@ class World:
             ),
             "/admin/notes/add/<revision_id>/": {"text": "A note."},
             "/admin/notices/read/": {"upto": 1},
+            "/admin/import/": {
+                **{"file": ContentFile(b'{"key": "u-1", "title": "U"}', "u.jsonl")},
+                **{"source": "uploads", "format": "auto"},
+            },
             "/posts/<slug>/report/": {"text": "Wrong.", "website": "so it is a robot's"},
         }.get(line.route, {})
 
 
 @pytest.fixture
-def world() -> World:
+def world(settings, tmp_path) -> World:
+    settings.MEDIA_ROOT = tmp_path
     superuser = make_user("superuser")
+    drafted, shown, unused = (
+        storing.upload(data=encoded(picture(seed=n), "JPEG"), by=superuser) for n in range(3)
+    )
     post = import_note(
         reference="N-1",
         topic="ebb / tides",
         tags=["tides"],
         entities=[{"name": "Slack water", "type": "place"}],
+        image_sources=[{"url": content.upload_url(shown.digest)}],
     )
     act_on_all(
         actions=["approve", "publish"], queryset=Post.objects.all(), by=superuser, undo_seconds=0
@@ -518,10 +567,13 @@ def world() -> World:
         title="Slack water, newer",
         tags=["tides"],
         entities=[{"name": "Slack water", "type": "place"}],
-        image_sources=[{"url": "https://picsum.photos/1"}],
+        image_sources=[
+            {"url": "https://picsum.photos/1"},
+            {"url": content.upload_url(drafted.digest)},
+        ],
     )
     records = io.BytesIO(b'{"key": "x-1", "title": "X", "body": "Text."}\n{"key": "x-2"}\n')
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(records, "x.jsonl"))
+    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(records, Input("x.jsonl", None)))
     run = engine.run_import(arrivals, options=engine.Options(source="other notes")).run
     link, token = previews.make(revision=post.proposed_revision, by=superuser)
     ImageSource.objects.get_or_create(url="https://picsum.photos/2", host="picsum.photos")
@@ -535,6 +587,16 @@ def world() -> World:
         note=notes.add(revision=post.proposed_revision, by=superuser, text="Look here."),
         person=make_user("reader", email="reader@example.org"),
         superuser=superuser,
+        upload=uploads.keep(
+            b'{"key": "u-2", "title": "U", "body": "Text."}\n',
+            file_name="u.jsonl",
+            source_name="uploads",
+            format_name="auto",
+            by=superuser,
+        ),
+        drafted=drafted,
+        shown=shown,
+        unused=unused,
     )
 
 

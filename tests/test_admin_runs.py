@@ -15,7 +15,7 @@ from django.utils import timezone
 from posts import review, writing
 from posts.admin import lists, run_lists, run_undo
 from posts.importing import engine, run_facts, undo
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ImportedPost, ImportReject, ImportRun, ImportSource, Post, Revision
 from tests.builders import make_snapshot, make_user
@@ -33,7 +33,10 @@ def note(key="n-1", title="A note", **fields):
 
 def imported(*records, source="notes", parent=None, **options):
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "notes.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl)
+        for raw in jsonl.records(io.BytesIO(data), Input("notes.jsonl", None))
+    )
     run = engine.run_import(
         arrivals,
         options=engine.Options(source=source, **options),

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import json
+from urllib.parse import urlencode
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -209,6 +211,152 @@ def test_no_account_and_no_comment_shows(client):
         assert "secret" not in client.get(f"/api/v1/posts/{post.slug}{path}").content.decode()
 
 
+# --- Search -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unlimited(settings):
+    settings.SEARCHES_A_MINUTE = 0
+    cache.clear()
+
+
+def found(client, q, **more):
+    return get(client, f"/api/v1/search?{urlencode({'q': q, **more})}")
+
+
+def titled(title, **more):
+    return make_post(snapshot=make_snapshot(title=title, **more))
+
+
+def test_a_search_finds_what_the_site_finds(client, unlimited):
+    titled("Quiet harbours", body="## One\n\nThe pilot waits for the tide.")
+    titled("Pilots and harbours", difficulty="advanced")
+    make_post(snapshot=make_snapshot(title="Private pilots"), state="published")
+
+    page = found(client, "pilot")
+
+    assert [item["title"] for item in page["items"]] == ["Pilots and harbours", "Quiet harbours"]
+    assert page["items"][1]["passage"] == "The pilot waits for the tide."
+    assert (page["number"], page["is_more"], page["next"]) == (2, False, None)
+    listed = {item["slug"]: item for item in get(client, "/api/v1/posts")["items"]}
+    for item in page["items"]:
+        assert {name: item[name] for name in listed[item["slug"]]} == listed[item["slug"]]
+    by_site = client.get("/search/", {"q": "pilot"}).context["results"]
+    assert [post.title for post in by_site] == [item["title"] for item in page["items"]]
+    assert [item["title"] for item in found(client, "pilot difficulty:advanced")["items"]] == [
+        "Pilots and harbours"
+    ]
+    newest = [item["title"] for item in found(client, "harbours", sort="newest")["items"]]
+    assert newest == ["Pilots and harbours", "Quiet harbours"]
+
+
+def test_a_search_says_what_it_understood(client, unlimited):
+    titled("Walrus on the quay")
+
+    page = found(client, "wallrus before:never")
+
+    assert page["corrections"] == [{"typed": "wallrus", "meant": "walrus"}]
+    assert page["query"] == "walrus"
+    assert len(page["problems"]) == 1
+    assert "never" in page["problems"][0]
+    assert [item["title"] for item in page["items"]] == ["Walrus on the quay"]
+
+
+def test_a_search_comes_in_pages(client, unlimited, monkeypatch):
+    monkeypatch.setattr("posts.api.operations.PAGE_SIZE", 2)
+    for number in range(5):
+        titled(f"Walrus {number}")
+
+    pages = list(all_pages(client, "/api/v1/search?q=walrus&sort=newest"))
+
+    assert [[item["title"][-1] for item in page] for page in pages] == [
+        *(["4", "3"], ["2", "1"], ["0"])
+    ]
+    assert found(client, "walrus", page=9)["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "failed"),
+    [
+        ("", "q"),
+        ("q=", "q"),
+        ("q=%20%20", "q"),
+        ("q=%00", "q"),
+        ("q=before:never", "q"),
+        (f"q={'a' * 201}", "q"),
+        ("q=a&sort=oldest", "sort"),
+        ("q=a&page=0", "page"),
+        ("q=a&page=51", "page"),
+        ("q=a&limit=5", "limit"),
+    ],
+)
+def test_a_search_for_nothing_is_a_problem(client, unlimited, query, failed):
+    problem = get(client, f"/api/v1/search?{query}", 400)
+
+    assert problem["failed"] == failed
+    assert problem["expected"]
+
+
+def test_searches_for_programs_count_with_those_of_people(client, settings):
+    settings.SEARCHES_A_MINUTE = 2
+    cache.clear()
+    client.get("/search/?q=walrus")
+    get(client, "/api/v1/search?q=walrus")
+
+    response = client.get("/api/v1/search?q=walrus")
+    problem = get(client, "/api/v1/search?q=walrus", 429)
+
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert problem["can_retry"] is True
+    assert problem["failed"] == "the number of requests"
+    assert get(client, "/api/v1/posts")["items"] == []
+    cache.clear()
+
+
+def test_a_search_costs_the_same_however_much_it_finds(client, unlimited):
+    counted = []
+    for size in (2, 6):
+        for number in range(size):
+            titled(f"Walrus {number}")
+        with CaptureQueriesContext(connection) as captured:
+            assert len(found(client, "walrus")["items"]) >= size
+        counted.append(len([one for one in captured if "SAVEPOINT" not in one["sql"]]))
+
+    assert counted[0] == counted[1]
+
+
+# --- Costs ------------------------------------------------------------------------------------
+
+
+def edited(post):
+    """Let somebody else change an approved post, and have the change approved."""
+    seen = post.revisions.count()
+    writing.revise(post=post, by=make_user("editor"), snapshot=make_snapshot(), seen=seen)
+    review.act_on_one(action="approve", post=post, by=make_user("reviewer"), undo_seconds=0)
+
+
+def test_who_edited_is_asked_once_for_a_list(client):
+    posts = [make_post() for _ in range(2)]
+    for post in posts:
+        edited(post)
+    paths = ("/api/v1/posts", f"/api/v1/posts/{posts[0].slug}/revisions", "/feed.atom", "/llms.txt")
+    costs = {}
+    for _ in range(2):
+        for path in paths:
+            with CaptureQueriesContext(connection) as captured:
+                assert client.get(path).status_code == 200
+            assert len(captured) == costs.setdefault(path, len(captured)), path
+        for _ in range(3):
+            edited(make_post())
+        edited(posts[0])
+    (item,) = [
+        item for item in get(client, "/api/v1/posts")["items"] if item["slug"] == posts[1].slug
+    ]
+
+    assert costs == {"/api/v1/posts": 5, paths[1]: 8, "/feed.atom": 7, "/llms.txt": 7}
+    assert item["disclosure"]["text"].startswith("Written by an editor, edited by an editor, revie")
+
+
 #: What each address asks, with the last change, however many posts there are.
 COSTS = {
     "/api/v1/": 1,
@@ -223,7 +371,7 @@ COSTS = {
     "/api/v1/entities": 4,
     "/api/v1/entities/stack/tidal-services": 3,
     "/api/v1/entities/stack/tidal-services/posts": 6,
-    "/llms.txt": 9,  # posts, tags, stamps, total; stacks: lately counted, most used, theirs, counts
+    "/llms.txt": 6,  # posts, tags, stamps, total, most used stacks
 }
 
 

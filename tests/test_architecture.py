@@ -28,7 +28,7 @@ SITE = (
 )
 #: Modules that judge content the same way with any database and none.
 WITHOUT_DJANGO = (
-    "posts/content.py",
+    *("posts/content.py", "posts/commonmark.py"),
     "posts/reflection.py",
     *("posts/claims.py", "posts/claim_rules.py", "posts/outline.py"),
     *("posts/alignment.py", "posts/worddiff.py", "posts/blockdiff.py"),
@@ -41,6 +41,7 @@ WITHOUT_DJANGO = (
         f"posts/importing/{name}.py"
         for name in ("beside", "consistency", "intake", "plain_blocks", "records", "shapes")
     ),
+    *("posts/importing/html_markdown.py", "posts/importing/conversion/"),
 )
 STATE = ("visibility", "live_revision", "proposed_revision", "approved_revision", "listed_at")
 STATE_COLUMNS = {*STATE, *(f"{name}_id" for name in STATE if name.endswith("_revision"))}
@@ -368,6 +369,22 @@ def test_state_is_asked_for_by_name():
     found = violations(filters_on_state, sources("posts/", "alphanode/"), homes)
 
     assert not found, f"Use published() or indexable(), or add a method beside them.\n{found}"
+
+
+def test_other_sites_are_asked_by_one_module():
+    clients = imports_of("http.client", "urllib.request", "ssl", "requests", "httpx")
+
+    found = violations(clients, sources("posts/"), ("posts/images/fetching.py",))
+
+    assert not found, f"Use posts.images.fetching, which cannot be led into this network.\n{found}"
+
+
+def test_images_are_decoded_in_few_places():
+    homes = ("posts/images/", "posts/card_image.py")
+
+    found = violations(imports_of("PIL"), sources("posts/"), homes)
+
+    assert not found, f"Add a function to posts/images, where limits are kept.\n{found}"
 
 
 def test_environment_is_read_by_the_settings():

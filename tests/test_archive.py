@@ -429,9 +429,9 @@ def test_home_and_tags_walk_the_index_of_most_used_tags(client):
         assert found, words
         return "\n".join(plan_of(statement) for statement in found)
 
-    used = plans('ORDER BY "posts_tag"."use_count" DESC', f"LIMIT {home.FIELDS}")
+    used = plans('"use_count" DESC', f"LIMIT {home.FIELDS}")
     if connection.vendor == "sqlite":  # PostgreSQL reads so few rows as there are here at once
-        assert "tag_of_kind" in used
+        assert used.count("tag_of_kind") == 2
         assert "TEMP B-TREE" not in used
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from benchmarks import import_bench, report
 from benchmarks.databases import PostgreSQL
 
-POSTS, SMALL = 200, 5
+POSTS, SMALL, OF_A_FORMAT = 200, 5, 20
 
 
 def server_url():
@@ -32,6 +32,7 @@ def run_benchmark(tmp_path):
             f"# Performance\n\nBefore.\n\n{report.BEGIN}\nold\n{report.END}\n\nAfter.\n"
         )
         sizes = ["--posts", str(POSTS), "--rounds", "1", "--small", str(SMALL)]
+        sizes += ["--formats", str(OF_A_FORMAT)]
         if connection.vendor == "postgresql":
             sizes += ["--database-url", server_url()]
         code = import_bench.main(
@@ -64,6 +65,10 @@ def test_smallest_benchmark_measures_and_writes_file_and_page(run_benchmark, cap
         assert not any(taken["unchanged"]["content_rows"].values())
     assert told["summary"][vendor]["new_to_raw"] > 0
     assert [one["posts"] for one in told["memory"]] == [POSTS // 4, POSTS]
+    for name, one in told["formats"].items():
+        assert one["whole"]["items"] == one["without"]["items"] == OF_A_FORMAT, name
+        assert (one["conversion"]["number"] == 0) == (name == "jsonl"), name
+        assert f"| {name} | " in page
     assert told["left_out"] == {}
     printed = capsys.readouterr().out
     assert printed in page

@@ -14,7 +14,7 @@ from django.db import transaction
 from posts.importing import batches, beside, engine
 from posts.importing.beside import Beside
 from posts.importing.export import canonical_lines
-from posts.importing.formats import READERS
+from posts.importing.formats import READERS, Input
 from posts.importing.intake import Intake
 from posts.importing.preparation import prepare
 from posts.importing.synthesizer import output
@@ -161,7 +161,7 @@ def test_process_ends_with_its_run(archive, ending):
 def test_signals_for_the_whole_group_do_not_end_the_process(archive):
     reader = READERS["jsonl"]
     with (archive / "a.jsonl").open("rb") as stream:
-        records = list(reader.records(stream, "a.jsonl"))
+        records = list(reader.records(stream, Input("a.jsonl", None)))
     with Waiting("notes") as process:
         assert process.is_ready()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from posts import claim_checks, claims, content, db, metabox, review, writing
 from posts.importing import engine, erasure, undo
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ClaimCheck, ImportedPost, Post, Revision
 from tests.builders import make_post, make_snapshot, make_user
@@ -40,7 +40,9 @@ def note(key="n-1", **fields):
 
 def imported(*records, source="notes", **options):
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "n.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), Input("n.jsonl", None))
+    )
     progress = engine.run_import(arrivals, options=engine.Options(source=source, **options))
     return progress.run
 

@@ -3,21 +3,25 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.http import http_date, parse_http_date
 
-from posts import changes, review, writing
-from posts.models import Event, Post
+from posts import changes, renaming, review, writing
+from posts.models import Event, ImportSource, Post, Tag
 from posts.querysets import SHARD_IDS
-from posts.views.conditional import conditional
+from posts.views.conditional import Moment, kept
 from tests.builders import make_post, make_snapshot, make_user
+from tests.held_posts import import_note
 
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = dt.datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=dt.UTC)
 SURFACES = (
+    *("/", "/archive/", "/tags/", "/tags/{tag}/", "/entities/{type}/{entity}/", "/posts/{slug}/"),
     *("/feed.atom", "/feed.json", "/tags/{tag}/feed.atom", "/tags/{tag}/feed.json"),
     *("/entities/{type}/{entity}/feed.atom", "/entities/{type}/{entity}/feed.json"),
     *("/sitemap.xml", "/sitemap-{shard}.xml", "/llms.txt"),
@@ -80,6 +84,61 @@ def check_conditions(client, path):
     assert (head.status_code, head.headers["ETag"]) == (200, etag), path
 
 
+def test_nothing_is_made_when_nothing_has_changed(client, post, monkeypatch):
+    monkeypatch.setattr("posts.changes.last_change", lambda now: LONG_AGO)
+    seen = {path: client.get(path).headers["ETag"] for path in (filled(p, post) for p in SURFACES)}
+    monkeypatch.undo()
+    Post.objects.filter(pk=post.pk).update(archive_at=None)
+    monkeypatch.setattr("posts.views.conditional.changes.SETTLED", dt.timedelta(0))
+
+    for path in seen:
+        etag = client.get(path).headers["ETag"]
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(path, headers={"If-None-Match": etag})
+        assert (answer.status_code, len(captured)) == (304, 1), path
+        assert answer.headers["Cache-Control"] == "public, no-cache"
+        assert not answer.templates
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"SITE_NAME": "Tide tables"},
+        {"PUBLIC_URL": "https://notes.example.org"},
+        {"IMAGE_HOSTS": []},
+    ],
+)
+def test_another_setting_makes_every_copy_an_old_one(client, post, settings, monkeypatch, other):
+    monkeypatch.setattr("posts.changes.last_change", lambda now: LONG_AGO)
+    path = filled("/posts/{slug}/", post)
+    etag = client.get(path).headers["ETag"]
+
+    for name, value in other.items():
+        setattr(settings, name, value)
+
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_another_day_makes_every_copy_an_old_one(client, post, monkeypatch):
+    """Pages tell how long ago something was."""
+    monkeypatch.setattr("posts.changes.last_change", lambda now: LONG_AGO)
+    etag = client.get("/").headers["ETag"]
+    tomorrow = timezone.now() + dt.timedelta(days=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: tomorrow)
+
+    assert client.get("/", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_an_etag_is_of_one_address(client, post, monkeypatch):
+    monkeypatch.setattr("posts.changes.last_change", lambda now: LONG_AGO)
+    etag = client.get("/").headers["ETag"]
+
+    assert client.get("/tags/", headers={"If-None-Match": etag}).status_code == 200
+    assert client.get("/?a=b", headers={"If-None-Match": etag}).status_code == 200
+    assert client.get("/tags/no/", headers={"If-None-Match": etag}).status_code == 404
+    assert client.get("/tags/no/", headers={"If-None-Match": "*"}).status_code == 404
+
+
 def test_a_post_that_leaves_changes_every_list(client, post):
     other = make_post(now=LONG_AGO - dt.timedelta(days=1))
     paths = [filled(path, post) for path in LISTS]
@@ -110,6 +169,11 @@ def test_every_door_moves_the_last_change():
     after(writing.change_slug, by=editor, slug="another")
     after(writing.revise, by=editor, snapshot=make_snapshot(), seen=1)
     after(review.act_on_one, action="archive", by=publisher)
+    tag = Tag.objects.get(name="tides")
+    after(lambda post, **more: renaming.rename(tag, **more), name="ebb and flow", by=editor)
+    other = Tag.objects.get(name="python")
+    after(lambda post, **more: renaming.merge(tag, other, **more), by=editor)
+    after(lambda post: import_note("n-1"))
 
     assert moments == sorted(set(moments)), "each is later than the one before"
 
@@ -126,6 +190,15 @@ def test_a_gate_that_moves_by_its_date_is_a_change(post, column):
     assert changes.last_change(now) == due
 
 
+def test_a_batch_of_an_import_is_a_change(post):
+    now = quiet()
+    beat = now - dt.timedelta(minutes=1)
+
+    ImportSource.objects.update(heartbeat_at=beat)
+
+    assert changes.last_change(now) == beat
+
+
 def test_a_new_archive_has_never_changed(django_assert_num_queries):
     Post.objects.all().delete()
     assert not Event.objects.exists()
@@ -138,8 +211,8 @@ def test_a_second_that_is_not_over_is_no_moment_to_rely_on():
     now = timezone.now()
     request = RequestFactory().get("/", headers={"If-Modified-Since": http_date(now.timestamp())})
 
-    just_now = conditional(request, HttpResponse("a"), changed_at=now, now=now)
-    never = conditional(request, HttpResponse("a"), changed_at=None, now=now)
+    just_now = kept(request, HttpResponse("a"), Moment(now, now))
+    never = kept(request, HttpResponse("a"), Moment(now, None))
 
     for response in (just_now, never):
         assert response.status_code == 200
@@ -151,7 +224,7 @@ def test_a_precondition_that_fails_is_told():
     request = RequestFactory().get("/", headers={"If-Match": '"of another time"'})
     now = timezone.now()
 
-    response = conditional(request, HttpResponse("a"), changed_at=None, now=now)
+    response = kept(request, HttpResponse("a"), Moment(now, None))
 
     assert response.status_code == 412
 

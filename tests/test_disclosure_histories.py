@@ -22,7 +22,7 @@ from django.test import Client
 from posts import content, disclosure, review, writing
 from posts.importing import engine
 from posts.importing.classification import OVERWRITE
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ImportedPost, Post
 from posts.transitions import PUBLISHED, Moment, ReviewError, State, after
@@ -274,7 +274,7 @@ class World:
         record |= {"flags": {"ai_generated_style": False, "needs_human_review": False}}
         record |= {"revision": {"status": "reviewed", "last_reviewed": "2026-01-01"}}
         lines = io.BytesIO(json.dumps(record).encode() + b"\n")
-        arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(lines, "n.jsonl"))
+        arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(lines, Input("n.jsonl", None)))
         engine.run_import(arrivals, options=engine.Options(source="notes"))
 
     def take(self, event):

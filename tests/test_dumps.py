@@ -8,13 +8,14 @@ import hashlib
 import io
 import json
 import subprocess
+import time
 import tracemalloc
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from posts import dumps, review
+from posts import dumps, review, writing
 from posts.importing import erasure
 from posts.management.commands import write_dumps
 from posts.models import Post
@@ -235,6 +236,91 @@ def test_readers_get_the_files_of_the_index_and_no_others(client, folder):
     assert again.status_code == 304
     for name in (".lock", dumps.INDEX, "notes-2026-04.jsonl.gz", "..%2Fmanage.py", "%00"):
         assert client.get(f"/dumps/{name}").status_code == 404, name
+
+
+def status_of(client, address, **headers):
+    response = client.get(address, headers=headers)
+    response.getvalue()  # reading a file to its end closes it
+    return response.status_code
+
+
+def leave_by(way, post):
+    admin = make_user("superuser")
+    if way == "erased":
+        erasure.erase(post_ids=[post.pk], by=admin, reason="Asked for.")
+    elif way == "approved anew":
+        writing.revise(post=post, by=make_user("editor"), snapshot=make_snapshot(), seen=1)
+        review.act_on_one(action="approve", post=post, by=admin, undo_seconds=0)
+    elif way == "past its end":
+        ends = timezone.now() + dt.timedelta(milliseconds=1)
+        review.act_on_one(action="schedule", post=post, by=admin, archive_at=ends)
+        time.sleep(0.01)
+    else:
+        review.act_on_one(action=way, post=post, by=admin, reason="Wrong.")
+
+
+@pytest.mark.parametrize(
+    "way", ["archive", "unpublish", "withdraw", "erased", "approved anew", "past its end"]
+)
+def test_a_file_is_not_offered_while_it_holds_what_has_left(client, folder, way):
+    post = make_post(now=MARCH)
+    make_post(now=MARCH)
+    make_post(now=APRIL)
+    write()
+    addresses = ["/dumps/notes-2026-03.jsonl.gz", "/dumps/notes-2026-04.jsonl.gz"]
+    assert [status_of(client, address) for address in addresses] == [200, 200]
+    etag = f'"{hashlib.sha256(dumps.read_index(folder).dumps[1].sha256.encode()).hexdigest()[:32]}"'
+    assert status_of(client, addresses[0], **{"If-None-Match": etag}) == 304
+
+    leave_by(way, post)
+
+    assert [status_of(client, address) for address in addresses] == [404, 200]
+    assert status_of(client, addresses[0], **{"If-None-Match": etag}) == 404
+    page = client.get("/dumps/").text
+    assert [address in page for address in addresses] == [False, True]
+    assert "have to be written anew" in page
+    assert client.get(f"/dumps/{dumps.SUMS}").text.count("\n") == 1
+    write()
+    assert [status_of(client, address) for address in addresses] == [200, 200]
+    assert "have to be written anew" not in client.get("/dumps/").text
+
+
+def test_what_only_changes_leaves_no_file(client, folder):
+    post = make_post(now=MARCH)
+    write()
+
+    writing.set_editorial_tags(post=post, by=make_user("editor"), names=["tides"])
+    writing.change_slug(post=post, by=make_user("editor"), slug="another-address")
+    ends = timezone.now() + dt.timedelta(days=1)
+    review.act_on_one(action="schedule", post=post, by=make_user("publisher"), archive_at=ends)
+
+    assert status_of(client, "/dumps/notes-2026-03.jsonl.gz") == 200
+
+
+def test_an_index_of_before_is_not_offered(client, folder):
+    """It does not say when its files were made."""
+    make_post(now=MARCH)
+    write()
+    index = json.loads((folder / dumps.INDEX).read_text())
+    for dump in index["dumps"]:
+        del dump["made_at"]
+    (folder / dumps.INDEX).write_text(json.dumps(index))
+
+    assert status_of(client, "/dumps/notes-2026-03.jsonl.gz") == 404
+    write()
+    assert status_of(client, "/dumps/notes-2026-03.jsonl.gz") == 200
+
+
+def test_what_is_offered_is_asked_once_however_many_files_there_are(
+    client, folder, django_assert_num_queries
+):
+    make_post(now=MARCH)
+    make_post(now=APRIL)
+    write()
+
+    for address in ("/dumps/", f"/dumps/{dumps.SUMS}", "/dumps/notes-2026-03.jsonl.gz"):
+        with django_assert_num_queries(1):
+            assert status_of(client, address) == 200
 
 
 def test_a_file_that_is_gone_is_not_found(client, folder):

@@ -27,7 +27,7 @@ from posts import content, db, history, review, writing
 from posts.bulk import act_on_all
 from posts.importing import batch, batches, classification, engine, preparation, runs
 from posts.importing.export import canonical_lines
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival, Intake
 from posts.importing.records import Record
 from posts.importing.synthesizer import output
@@ -84,7 +84,7 @@ def encoded(records):
 
 
 def arrivals(records, file="notes.jsonl"):
-    for raw in jsonl.records(io.BytesIO(encoded(records)), file):
+    for raw in jsonl.records(io.BytesIO(encoded(records)), Input(file, None)):
         yield Arrival(0, raw, jsonl)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from posts import counters, history, review, writing
 from posts.importing import engine, erasure
 from posts.importing.export import canonical_lines
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import (
     BulkAction,
@@ -42,7 +42,10 @@ def note(key="n-1", **fields):
 
 def imported(*records, source="notes", **options):
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "notes.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl)
+        for raw in jsonl.records(io.BytesIO(data), Input("notes.jsonl", None))
+    )
     return engine.run_import(arrivals, options=engine.Options(source=source, **options))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from posts import content, review, writing
 from posts.importing import engine, export
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.importing.synthesizer import output
 from posts.importing.synthesizer.articles import synthesize
@@ -24,7 +24,10 @@ pytestmark = pytest.mark.django_db
 
 def imported(data, source="notes"):
     """Import JSON Lines given as bytes; return the counts."""
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "notes.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl)
+        for raw in jsonl.records(io.BytesIO(data), Input("notes.jsonl", None))
+    )
     return dict(engine.run_import(arrivals, options=engine.Options(source=source)).counts)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from posts import content, gate, review, writing
 from posts.importing import engine
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import Entity, Post, PostEntity, PostTag, Tag
 from posts.querysets import indexable
@@ -38,7 +38,9 @@ def forgotten():
 def imported(*records, publish=False):
     """Import records as JSON Lines and return their posts in that order."""
     stream = io.BytesIO(b"".join(json.dumps(record).encode() + b"\n" for record in records))
-    arrivals = [Arrival(0, raw, jsonl) for raw in jsonl.records(stream, "records.jsonl")]
+    arrivals = [
+        Arrival(0, raw, jsonl) for raw in jsonl.records(stream, Input("records.jsonl", None))
+    ]
     progress = engine.run_import(
         arrivals, options=engine.Options(source="generator", publish=publish)
     )

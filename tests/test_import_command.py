@@ -378,7 +378,7 @@ def test_body_of_a_refused_record_never_stands_in_the_rejects(run, write):
 
 def test_strangers_in_a_folder_are_counted_and_left_out(run, write):
     write(line("n-1"), name="in/a.jsonl")
-    write(b"# Read me\n", name="in/README.md")
+    write(b"You may.\n", name="in/LICENSE")
     write(b"\x89PNG\r\n", name="in/deep/picture.png")
     write(line("n-2"), name="in/deep/b.jsonl")
     write(line("n-3"), name="in/.hidden/c.jsonl")
@@ -388,11 +388,15 @@ def test_strangers_in_a_folder_are_counted_and_left_out(run, write):
     told = json.loads(out)
     assert code == 0
     assert (told["created"], told["filtered"], told["read"]) == (2, 2, 4)
+    assert set(told["left_out"]) == {
+        "unknown_format: file-without-ending",
+        "unknown_format: png-file",
+    }
     assert sorted(ImportedPost.objects.values_list("key", flat=True)) == ["n-1", "n-2"]
 
 
 def test_file_named_by_itself_that_is_of_no_format_is_a_reject(run, write):
-    code, out, _ = run(write(b"# Read me\n", name="README.md"), "--source", "notes", "--json")
+    code, out, _ = run(write(b"You may.\n", name="LICENSE"), "--source", "notes", "--json")
 
     told = json.loads(out)
     assert code == 4

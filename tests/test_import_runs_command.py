@@ -16,7 +16,7 @@ from django.utils import timezone
 from posts import history
 from posts.importing import report, undo
 from posts.importing.engine import Options, run_import
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ImportReject, ImportRun, ImportSource
 
@@ -29,7 +29,10 @@ def note(key="n-1", **fields):
 
 def imported(*records, source="notes", **options):
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "notes.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl)
+        for raw in jsonl.records(io.BytesIO(data), Input("notes.jsonl", None))
+    )
     return run_import(
         arrivals,
         options=Options(source=source, **options),

@@ -246,7 +246,7 @@ def test_an_oversized_line_is_one_reject_and_reading_goes_on() -> None:
             buffer[: len(part)] = part
             return len(part)
 
-    raws = list(jsonl.records(io.BufferedReader(Endless()), "big"))
+    raws = list(jsonl.records(io.BufferedReader(Endless()), Input("big", None)))
 
     assert [raw.position.record for raw in raws] == [1, 2, 3]
     assert [raw.position.line for raw in raws] == [1, 2, 3]
@@ -265,11 +265,11 @@ def test_reading_goes_on_behind_a_position() -> None:
         json.dumps(line_fields(key=f"k{n}", payload=None, reference=None)).encode()
         for n in range(5)
     )
-    all_ = list(jsonl.records(io.BytesIO(data), "f"))
+    all_ = list(jsonl.records(io.BytesIO(data), Input("f", None)))
     stream = io.BytesIO(data)
     stream.seek(all_[1].position.end)
 
-    assert list(jsonl.records(stream, "f", all_[1].position)) == all_[2:]
+    assert list(jsonl.records(stream, Input("f", None), all_[1].position)) == all_[2:]
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,17 @@ def test_a_figure_reads_caption_and_source():
     assert "<p><figure" not in html
 
 
+@pytest.mark.parametrize("caption", ["A weir at noon.", "Which weir?", "And so on…"])
+def test_caption_that_is_a_sentence_gets_no_second_full_stop(caption):
+    html = markdown.render(f"![{caption}](image:0 'flickr')").html
+
+    assert "".join(read(html).caption) == f"{caption} Image source: flickr"
+    assert (
+        markdown.portable(f"![{caption}](image:0 'flickr')", [])
+        == f"{caption} Image source: flickr"
+    )
+
+
 def test_only_the_first_picture_is_eager():
     html = markdown.render("![a](image:1)\n\n![b](image:1)", images=[PICSUM], policy=POLICY).html
 
@@ -245,7 +256,7 @@ def test_the_placeholder_stands_for_every_remote_picture():
 
 @override_settings(IMAGE_PLACEHOLDER=False, IMAGE_HOSTS=["picsum.photos"])
 def test_the_policy_comes_from_the_settings():
-    assert ImagePolicy.from_settings() == ImagePolicy(frozenset({"picsum.photos"}), "")
+    assert ImagePolicy.from_settings() == ImagePolicy(frozenset({"picsum.photos"}), "", "/images/")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from posts import writing
 from posts.importing import engine
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.importing.markdown_tree import front_matter, safe_name
 from posts.models import ImportedPost
@@ -28,7 +28,10 @@ def note(key="n-1", **fields):
 
 def imported(*records, source="notes"):
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "notes.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl)
+        for raw in jsonl.records(io.BytesIO(data), Input("notes.jsonl", None))
+    )
     return engine.run_import(arrivals, options=engine.Options(source=source)).counts
 
 

@@ -112,7 +112,7 @@ def test_every_field_of_the_documents_appears_verbatim():
         ("image heavy", "no"),
     ]
     assert found["checklist"].value == ["run linting", "tag the release"]
-    assert found["entities.problem"].value == [("testing", "")]
+    assert found["entities.problem"].value == [("testing", "", 0)]
     assert found["image_sources"].value == [
         [
             ("source", "picsum.photos"),
@@ -126,9 +126,19 @@ def test_every_field_of_the_documents_appears_verbatim():
 
 def test_every_member_of_the_types_has_a_place():
     """A field added to the snapshot must not be forgotten here."""
-    given = set(content.Meta.__struct_fields__) - {"extra", "tags", "language", "published_at"}
+    others = content.Meta(
+        tags=("a tag",),
+        language="en",
+        author="Ada Nuss",
+        published_at="2026-01-01T00:00:00Z",
+        former_urls=("/2012/03/old/", "/?p=12"),
+    )
+    found = rows(box(others))
 
-    assert given <= {name.split(".")[0] for name in rows(box())}
+    assert found["author"].value == "Ada Nuss"
+    assert found["former_urls"].value == ["/2012/03/old/", "/?p=12"]
+    given = set(content.Meta.__struct_fields__) - {"extra"}
+    assert given <= {name.split(".")[0] for name in (*rows(box()), *found)}
 
 
 def test_absent_values_are_left_out():
@@ -145,13 +155,14 @@ def test_names_link_to_their_pages_where_there_are_such():
     links = metabox.Links(
         tags={"python services": "/tags/python-services/"},
         entities={("problem", "testing"): "/entities/problem/testing/"},
+        counts={"/tags/python-services/": 7},
     )
 
     found = rows(box(links=links))
 
-    assert found["stack"].value[0] == ("python services", "/tags/python-services/")
-    assert found["stack"].value[1] == ("backend", "")
-    assert found["entities.problem"].value == [("testing", "/entities/problem/testing/")]
+    assert found["stack"].value[0] == ("python services", "/tags/python-services/", 7)
+    assert found["stack"].value[1] == ("backend", "", 0)
+    assert found["entities.problem"].value == [("testing", "/entities/problem/testing/", 0)]
 
 
 def test_all_values_of_an_imported_revision_are_marked():

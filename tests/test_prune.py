@@ -69,7 +69,10 @@ def test_old_logs_go_by_their_own_ages_and_the_runs_stay():
 
     out = prune()
 
-    assert out == "4 checkpoints of 2 runs deleted.\n2 rejects of 1 runs deleted.\n"
+    assert (
+        out
+        == "4 checkpoints of 2 runs deleted.\n2 rejects of 1 runs deleted.\n0 uploads deleted.\n"
+    )
     assert runs_with(ImportCheckpoint) == {newest.pk}
     assert runs_with(ImportReject) == {old.pk, newest.pk}
     assert set(ImportRun.objects.values_list("pk", flat=True)) == {very_old.pk, old.pk, newest.pk}

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from posts import claims, queue, review, risk, writing
 from posts.importing import engine, erasure, undo
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ImportRun, Post, QueueEntry, Revision, RiskWeights, Tag
 from posts.transitions import TRANSITIONS
@@ -40,7 +40,7 @@ def entry_of(post) -> QueueEntry:
 
 def import_notes(*records: dict, publish: bool = False, source: str = SOURCE) -> ImportRun:
     lines = io.BytesIO(b"".join(json.dumps(record).encode() + b"\n" for record in records))
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(lines, "notes.jsonl"))
+    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(lines, Input("notes.jsonl", None)))
     engine.run_import(arrivals, options=engine.Options(source=source, publish=publish))
     return ImportRun.objects.order_by("-pk").first()
 

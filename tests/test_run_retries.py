@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 
 from posts import history
 from posts.importing import engine, erasure, runs, undo
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival
 from posts.models import ImportRun, ImportSource, Post
 
@@ -65,7 +65,9 @@ def imported():
     data = b"".join(
         json.dumps({"key": f"n-{n}", "title": f"Note {n}"}).encode() + b"\n" for n in range(TOTAL)
     )
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "n.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), Input("n.jsonl", None))
+    )
     return engine.run_import(arrivals, options=engine.Options(source="notes")).run
 
 

@@ -152,5 +152,5 @@ def test_pages_take_as_many_queries_at_twenty_thousand_posts_as_at_two_hundred(t
 
     assert counted[200] == counted[COUNT]
     article = counted[COUNT].pop("article")
-    assert article <= 8
-    assert max(counted[COUNT].values()) <= 6
+    assert article <= 11
+    assert max(counted[COUNT].values()) <= 8

@@ -49,10 +49,14 @@ def test_settings_read_the_documented_variables():
         "DUMPS_FOLDER",
         "EMAIL_FROM",
         "EMAIL_URL",
+        "IMAGE_CHECKS",
         "IMAGE_HOSTS",
+        "IMAGE_MIRROR_HOSTS",
         "IMAGE_PLACEHOLDER",
+        "IMPORT_UPLOAD_MB",
         "LICENCE_NAME",
         "LICENCE_URL",
+        "MEDIA_FOLDER",
         "PUBLIC_URL",
         "REDIS_URL",
         "REVIEW_OWN_WORK",
@@ -105,6 +109,10 @@ def test_operations_document_lists_each_variable_with_its_default(load):
         "PUBLIC_URL": f"`{settings['PUBLIC_URL']}`",
         "IMAGE_HOSTS": f"`{','.join(settings['IMAGE_HOSTS'])}`",
         "IMAGE_PLACEHOLDER": "`off`",
+        "IMPORT_UPLOAD_MB": "`5`",
+        "IMAGE_CHECKS": "`off`",
+        "IMAGE_MIRROR_HOSTS": "empty",
+        "MEDIA_FOLDER": "`media`",
         "DUMPS_FOLDER": "`dumps`",
         "REVIEW_UNDO_SECONDS": f"`{settings['REVIEW_UNDO_SECONDS']}`",
         "REVIEW_OWN_WORK": "`off`",
@@ -126,6 +134,9 @@ def test_defaults_are_safe(load):
     assert settings["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
     assert settings["PUBLIC_URL"] == "http://127.0.0.1:8000"
     assert settings["IMAGE_PLACEHOLDER"] is False
+    assert settings["IMAGE_CHECKS"] is False
+    assert settings["IMAGE_MIRROR_HOSTS"] == []
+    assert settings["MEDIA_ROOT"] == ROOT / "media"
     assert settings["DUMPS_FOLDER"] == ROOT / "dumps"
     assert settings["REVIEW_UNDO_SECONDS"] == 10
     assert settings["REVIEW_OWN_WORK"] is False

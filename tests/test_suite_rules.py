@@ -28,6 +28,21 @@ def run_tests(path: Path, *options: str, strict: bool) -> subprocess.CompletedPr
     )
 
 
+def test_only_modules_that_reach_no_database_are_run_once():
+    once = on_databases.modules_without_database()
+
+    assert "tests/test_records.py" in once
+    assert "tests/test_engine.py" not in once
+    marked = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "django_db", *once],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert marked.returncode == on_databases.NOTHING_SELECTED, marked.stdout
+
+
 @pytest.fixture
 def skipping(tmp_path):
     """Return a function that writes a test file in which one test is skipped for a reason."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from posts.content import Image, Score, tag_names
-from posts.importing.formats import READERS, text_export
+from posts.importing.formats import READERS, Input, text_export
 from posts.importing.formats.text_meta import KEYS
 from posts.importing.records import RECORD_BYTES_MAX, Record
 from posts.outline import outline
@@ -391,7 +391,7 @@ def test_an_unknown_section_cannot_hide_a_known_one() -> None:
 
 def test_a_file_beyond_the_cap_is_one_reject_that_is_not_held() -> None:
     stream = io.BytesIO(export_text().encode() + b"x" * RECORD_BYTES_MAX)
-    (raw,) = READERS["text-export"].records(stream, "big.txt")
+    (raw,) = READERS["text-export"].records(stream, Input("big.txt", None))
 
     assert [problem.code for problem in raw.problems] == ["record_too_large"]
     assert len(raw.raw) <= 1024

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from posts import content, history, review, writing
 from posts.importing import engine, erasure, resume, runs, undo
 from posts.importing.export import canonical_lines
-from posts.importing.formats import jsonl
+from posts.importing.formats import Input, jsonl
 from posts.importing.intake import Arrival, Intake
 from posts.models import (
     Entity,
@@ -49,7 +49,9 @@ def note(key="n-1", title="A note", **fields):
 def imported(*records, source="notes", **options):
     """Import records; return the run and its counts."""
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-    arrivals = (Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), "n.jsonl"))
+    arrivals = (
+        Arrival(0, raw, jsonl) for raw in jsonl.records(io.BytesIO(data), Input("n.jsonl", None))
+    )
     progress = engine.run_import(arrivals, options=engine.Options(source=source, **options))
     return progress.run, dict(progress.counts)
 

@@ -454,7 +454,11 @@ def test_command_compares_a_kept_seal(past):
 
 
 def test_memory_does_not_grow_with_the_history(past):
-    """One page of rows is held at a time: the peak at ten times the pages is the same."""
+    """One page of rows is held at a time: the peak at ten times the pages is the same.
+
+    The lower of several peaks counts: what a driver or an importer keeps from a first pass stays
+    out of it. Both sizes have several pages, so the pages are what is compared.
+    """
     run = run_of("other")
 
     def peak():
@@ -467,13 +471,13 @@ def test_memory_does_not_grow_with_the_history(past):
     peaks = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "PAGE", 50)
-        for more in (100, 1_000):
+        for more in (300, 3_000):
             history._append(
                 "run",
                 [(run.pk, "measured", "", {"n": n}) for n in range(more)],
                 actor=None,
                 now=NOW,
             )
-            peaks.append(peak())
+            peaks.append(min(peak() for _ in range(3)))
 
     assert peaks[1] < peaks[0] * 1.3

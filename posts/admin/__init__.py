@@ -4,7 +4,7 @@ Out: `site`, with everything registered. Changes state through `posts.review` an
 only.
 """
 
-from posts.admin import audit, catalogue, imports, people, posts
+from posts.admin import audit, catalogue, imports, people, posts, stored_images
 from posts.admin.site import site
 
-__all__ = ["audit", "catalogue", "imports", "people", "posts", "site"]
+__all__ = ["audit", "catalogue", "imports", "people", "posts", "site", "stored_images"]

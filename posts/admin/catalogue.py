@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.db import transaction
+from django.utils import timezone
 
-from posts import content
+from posts import content, history
 from posts.admin import lists, naming
 from posts.admin.site import site
 from posts.models import Entity, ImageSource, Tag
@@ -56,20 +58,45 @@ class EntityAdmin(ByName, naming.Naming, lists.ReadOnly):
     ordering = ("-pk",)
 
 
+class FaultFilter(admin.SimpleListFilter):
+    """Images that the last check did not find."""
+
+    title = "last check"
+    parameter_name = "fault"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "with a fault")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.exclude(fault="") if self.value() == "yes" else queryset
+
+
 @admin.register(ImageSource, site=site)
 class ImageAdmin(lists.BoundedList):
-    """Remote images. An image with a refused licence is shown nowhere."""
+    """Images as notes name them. One with a refused licence is shown nowhere."""
 
-    list_display = ("url", "host", "licence", "checked_at")
-    list_filter = ("licence", lists.FromFilter)
-    fields = ("url", "host", "licence", "credit", "width", "height", "checked_at")
-    readonly_fields = ("url", "host", "width", "height", "checked_at")
+    list_display = ("url", "host", "licence", "checked_at", "fault")
+    list_filter = ("licence", FaultFilter, lists.FromFilter)
+    list_select_related = ("stored",)
+    fields = (
+        *("url", "host", "licence", "credit", "width", "height"),
+        *("checked_at", "fault", "stored"),
+    )
+    readonly_fields = ("url", "host", "width", "height", "checked_at", "fault", "stored")
     search_fields = ("url",)
     search_help_text = "One exact URL, or a host."
     ordering = ("-pk",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save the licence and tell the history: pages show another picture from now on."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            history.append_to_site(
+                "image", data={"image": obj.pk}, now=timezone.now(), actor=request.user
+            )
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str

@@ -28,6 +28,7 @@ from posts.admin.review import (
     roles_of,
     where_from,
 )
+from posts.admin.stored_images import staff_policy
 from posts.compare import compare
 from posts.held import Held, held
 from posts.known_pictures import pictures_of
@@ -296,7 +297,7 @@ def _thumbnails(before: content.Snapshot, after: content.Snapshot) -> list[Thumb
         return []
     images = tuple(image for _, image in differing)
     found = pictures_of(msgspec.structs.replace(after, meta=content.Meta(image_sources=images)))
-    policy = pictures.ImagePolicy.from_settings()
+    policy = staff_policy()
     return [
         Thumbnail(kind, picture, *pictures.address_of(picture, policy))
         for (kind, _), picture in zip(differing, found, strict=True)

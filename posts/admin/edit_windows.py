@@ -20,9 +20,10 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.timesince import timesince
 
-from posts import content, edit_windows, markdown, pictures, validation
+from posts import content, edit_windows, markdown, validation
 from posts.admin.forms import KEPT, PostForm
 from posts.admin.review import newest_number
+from posts.admin.stored_images import staff_policy
 from posts.admin.timeline import where_from
 from posts.known_pictures import pictures_of
 from posts.models import ImportedPost, ImportSource, Post, Revision
@@ -196,7 +197,7 @@ def rendered(snapshot: content.Snapshot) -> markdown.Rendered:
     return markdown.render(
         snapshot.body,
         images=pictures_of(snapshot),
-        policy=pictures.ImagePolicy.from_settings(),
+        policy=staff_policy(),
     )
 
 

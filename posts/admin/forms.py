@@ -65,7 +65,8 @@ def _entity(line: str) -> content.Entity:
 _IMAGE_MEMBERS = ("source", "url", "caption", "alt")
 
 
-def _image_line(image: content.Image) -> str:
+def image_line(image: content.Image) -> str:
+    """Return an image source as a line of the form."""
     # An image that says nothing still has its place: image:2 must stay the second one.
     return " | ".join(getattr(image, name) for name in _IMAGE_MEMBERS).rstrip(" |") or "|"
 
@@ -147,7 +148,9 @@ IMPORTED_ONLY = (
     "payload",
     "ai_outline",
     "ai_brief",
+    "author",
     "published_at",
+    "former_urls",
     "extra",
 )
 
@@ -218,7 +221,7 @@ class PostForm(forms.Form):
     image_sources = LinesField(
         label="Image sources",
         parse=_image,
-        write=_image_line,
+        write=image_line,
         help_text="One a line, “source | url | caption | alternative text”; the last two may be "
         "left out.",
     )

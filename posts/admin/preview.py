@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from posts import content, markdown, metabox, pictures
+from posts import content, markdown, metabox
+from posts.admin.stored_images import staff_policy
 from posts.known_pictures import pictures_of
 from posts.models import Post, Revision, Statistics
 
@@ -26,7 +27,7 @@ def preview(post: Post, revision: Revision) -> dict[str, Any]:
         revision.digest,
         snapshot.body,
         images=pictures_of(snapshot),
-        policy=pictures.ImagePolicy.from_settings(),
+        policy=staff_policy(),
     )
     return {
         "revision": revision,

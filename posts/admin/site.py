@@ -37,7 +37,7 @@ class AlphanodeAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[Any]:
-        from posts.admin import bulk_run, feedback_pages
+        from posts.admin import bulk_run, feedback_pages, import_pages
         from posts.admin.queue_pages import pages
 
         pages += feedback_pages.pages
@@ -47,7 +47,7 @@ class AlphanodeAdminSite(admin.AdminSite):
             path(address, view, name="view_on_site"),
             *(
                 path(at, self.admin_view(page), name=name)
-                for at, page, name in (*pages, *bulk_run.pages)
+                for at, page, name in (*pages, *bulk_run.pages, *import_pages.pages)
             ),
             *super().get_urls(),
         ]
@@ -88,6 +88,7 @@ class AlphanodeAdminSite(admin.AdminSite):
             runs = ImportRun.objects.select_related("source").order_by("-pk")[:SHORT_LIST]
             context["runs"] = [(run, states.run_state(run.state)) for run in runs]
             context["has_runs"] = True
+            context["may_import"] = request.user.has_perm("posts.add_importrun")
         return super().index(request, {**context, **(extra_context or {})})
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from msgspec import to_builtins
 
 from posts import content, edit_windows, validation, writing
-from posts.admin import states
+from posts.admin import states, uploads
 from posts.admin.edit_windows import (
     close_saved,
     discard_url,
@@ -56,6 +56,8 @@ class WritingPages:
         form = PostForm(
             request.POST or None, is_new=True, kept=kept and kept.fields, initial=_window(kept)
         )
+        if uploads.has_upload(request):
+            return self._upload_page(request, form, None, newest=0)
         if request.method == "POST" and form.is_valid() and _does(request, "save"):
             post = _new_post(form, by=request.user)
             if post is not None:
@@ -97,6 +99,8 @@ class WritingPages:
             is_new=False,
             kept=kept and kept.fields,
         )
+        if uploads.has_upload(request):
+            return self._upload_page(request, form, post, newest=newest, base=base)
         if request.method == "POST" and form.is_valid():
             if _does(request, "merge"):
                 return self._merged_page(request, form, post, newest=newest, base=base)
@@ -124,6 +128,34 @@ class WritingPages:
             told += f" Both changed {', '.join(clashed)}: there yours stands."
         self.message_user(request, told, messages.WARNING if clashed else messages.SUCCESS)
         return self._form_page(request, merged, post, newest=newest, base=clash.newest)
+
+    def _upload_page(
+        self,
+        request: HttpRequest,
+        form: PostForm,
+        post: Post | None,
+        *,
+        newest: int,
+        base: Revision | None = None,
+    ) -> HttpResponse:
+        """Show the form as it was typed, with an image more; only the image itself is kept."""
+        upload = uploads.UploadForm(request.POST, request.FILES)
+        sent, added = uploads.take(upload, form, request.user)
+        typed = PostForm(
+            snapshot=base.snapshot if base is not None else None,
+            initial={name: sent[name] for name in ("tab", "continues", "continues_step")},
+            is_new=post is None,
+            kept=sent,
+        )
+        return self._form_page(
+            request,
+            typed,
+            post,
+            newest=newest,
+            base=base,
+            upload=upload if added is None else None,
+            added=added,
+        )
 
     def restore_view(self, request: HttpRequest, post_id: int, number: int) -> HttpResponse:
         """On POST propose an older revision's content as a new revision."""
@@ -163,6 +195,8 @@ class WritingPages:
         newest: int,
         base: Revision | None = None,
         kept: EditWindow | None = None,
+        upload: uploads.UploadForm | None = None,
+        added: uploads.Added | None = None,
     ) -> HttpResponse:
         now = timezone.now()
         text = form
@@ -191,6 +225,9 @@ class WritingPages:
                 if window != kept and window.tab != request.POST.get("tab")
             ],
             "notes": notes_of(request, post, now) if not form.is_bound else [],
+            "upload": (upload or uploads.UploadForm()) if uploads.may_upload(request) else None,
+            "added": added,
+            "has_typed": kept is not None or form.is_bound or request.method == "POST",
             **side_urls(post),
         }
         status = 409 if stale else 200

@@ -1,4 +1,4 @@
-"""The addresses of the API: posts, their revisions and similar ones, tags, entities.
+"""The addresses of the API: posts, revisions and similar ones, search, tags, entities.
 
 In: names and a place. Out: values for `posts.api.schemas`. Everything starts from `indexable()`; a
 post that is not listed is as absent as one that never was.
@@ -7,7 +7,8 @@ post that is not listed is as absent as one that never was.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
@@ -15,20 +16,26 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Path, Query, Router
 
-from posts import counters, similar
+from posts import counters, disclosure, similar, throttle
 from posts.api import schemas
 from posts.api.pages import Paging, in_use, newest_first, numbered
 from posts.api.problems import MovedError, ProblemError, missing
 from posts.models import Decision, Entity, Post, Tag
 from posts.querysets import about, tagged
+from posts.search import finding
+from posts.search.language import QUERY_MAX, parse
 from posts.views import documents
 from posts.views.article import MovedError as SlugMovedError
-from posts.views.article import Stamp, WithdrawnError, find_post, stamp_of, stamps_of
+from posts.views.article import Stamp, WithdrawnError, find_post, stamp_of
 from posts.views.page import absolute
+from posts.views.search import PAGE_SIZE, PAGES_MAX, passages_of
 
 router = Router()
+Sort = Literal["relevance", "newest"]
 
 SLUG = Path(max_length=200, description="As in the address of the page.")
+QUERY = Query(min_length=1, max_length=QUERY_MAX, description="What to search for.")
+SORT = Query(finding.RELEVANCE, description="Most relevant first, or newest first.")
 KIND = Query("", max_length=10, description="Only this kind.")
 TYPE = Query("", max_length=60, description="Only this type, by its slug.")
 
@@ -55,6 +62,7 @@ def service(request: HttpRequest) -> dict[str, Any]:
         "sitemap": absolute(reverse("sitemap")),
         "dumps": absolute(reverse("dumps")),
         "llms": absolute(reverse("llms")),
+        "search": f"{address('search')}?q={{query}}",
     }
 
 
@@ -101,6 +109,72 @@ def similar_posts(request: HttpRequest, slug: str = SLUG) -> dict[str, Any]:
     }
 
 
+# --- Search ---------------------------------------------------------------------------------
+
+
+@router.get("/search", response=schemas.SearchPage, operation_id="search", url_name="search")
+def search(
+    request: HttpRequest,
+    q: str = QUERY,
+    sort: Sort = SORT,
+    page: int = Query(1, ge=1, le=PAGES_MAX),
+) -> dict[str, Any]:
+    """List what a query finds, in the language of the site's own search.
+
+    Words, "phrases", -word, tag:, stack:, difficulty:, year:, before:, after:. At most 1,000 posts.
+    """
+    wait = throttle.seconds_to_wait(request, name="search", limit=settings.SEARCHES_A_MINUTE)
+    if wait:
+        raise ProblemError(
+            429,
+            "Too many searches came from your address in this minute.",
+            failed="the number of requests",
+            expected=f"at most {settings.SEARCHES_A_MINUTE} a minute",
+            can_retry=True,
+            retry_after=wait,
+        )
+    query = parse(q)
+    if not query.parts:
+        raise ProblemError(
+            400,
+            f"Nothing of the query can be searched for. {' '.join(query.problems)}".strip(),
+            failed="q",
+            expected="a word, a phrase or a filter",
+        )
+    now = timezone.now()
+    found = finding.find(query, sort=sort, now=now)
+    return {
+        "query": str(found.query),
+        "problems": query.problems,
+        "corrections": [{"typed": typed, "meant": meant} for typed, meant in found.corrections],
+        "number": len(found.newest),
+        "is_more": found.is_more,
+        "items": _results(found, page, now),
+        "next": _next_results(q, sort, page) if len(found.posts) > page * PAGE_SIZE else None,
+    }
+
+
+def _results(found: finding.Found, page: int, now: dt.datetime) -> list[dict[str, Any]]:
+    """Return a page of what was found. Queries: posts, tags, stamps, hands, texts."""
+    ids = [one.post_id for one in found.posts[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]]
+    by_pk = Post.objects.indexable(now).for_summary().in_bulk(ids)
+    posts = [by_pk[pk] for pk in ids if pk in by_pk]
+    summaries = documents.summaries(posts)
+    leads = [(post, summaries[post.pk]["summary"]) for post in posts]
+    passages = passages_of(leads, found.query)
+    return [
+        {**summaries[post.pk], "passage": "".join(piece.text for piece in passages[post.pk])}
+        for post in posts
+    ]
+
+
+def _next_results(q: str, sort: str, page: int) -> str:
+    parameters = {"q": q, "page": str(page + 1)}
+    if sort != finding.RELEVANCE:
+        parameters["sort"] = sort
+    return f"{address('search')}?{urlencode(parameters)}"
+
+
 # --- Revisions --------------------------------------------------------------------------------
 
 
@@ -115,9 +189,9 @@ def revisions(request: HttpRequest, paging: Query[Paging], slug: str = SLUG) -> 
     owner = _listed(slug, timezone.now(), "revisions")
     approved = owner.revisions.approved().without_content().select_related("author")
     items, following = numbered(request, paging, approved)
-    stamps = _stamps_of_revisions(items)
+    stamps, known = _stamps_of_revisions(items), disclosure.hands_of(items)
     return {
-        "items": [_revision(owner, item, stamps[item.pk]) for item in items],
+        "items": [_revision(owner, item, stamps[item.pk], known) for item in items],
         "next": following,
     }
 
@@ -141,14 +215,16 @@ def revision(
     return {**_revision(owner, found, stamp), **content}
 
 
-def _revision(owner: Any, found: Any, stamp: Stamp) -> dict[str, Any]:
+def _revision(
+    owner: Any, found: Any, stamp: Stamp, known: documents.Known = None
+) -> dict[str, Any]:
     return {
         "number": found.number,
         "digest": found.digest,
         "title": found.title,
         "is_live": found.pk == owner.live_revision_id,
         "created_at": found.created_at,
-        "disclosure": documents.disclosed(owner, found, stamp),
+        "disclosure": documents.disclosed(owner, found, stamp, known),
         "review": documents.reviewed(stamp),
     }
 
@@ -234,14 +310,11 @@ def entity_posts(
 
 
 def _post_page(request: HttpRequest, paging: Paging, now: dt.datetime, **index: Any) -> Any:
-    """Return a page of posts. Queries: posts, tags, stamps."""
+    """Return a page of posts. Queries: posts, tags, stamps, hands."""
     queryset = Post.objects.indexable(now).for_summary()
     items, following = newest_first(request, paging, queryset, **index)
-    stamps = stamps_of(items)
-    return {
-        "items": [documents.summary(item, stamps[item.pk]) for item in items],
-        "next": following,
-    }
+    told = documents.summaries(items)
+    return {"items": [told[item.pk] for item in items], "next": following}
 
 
 def _listed(slug: str, now: dt.datetime, name: str, *more: Any) -> Any:

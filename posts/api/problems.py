@@ -28,10 +28,20 @@ class Problem(Schema):
 
 
 class ProblemError(Exception):
-    """A request that cannot be answered; its values become a `Problem`."""
+    """A request that cannot be answered; its values become a `Problem`.
+
+    `retry_after` is in seconds, 0 where nobody knows.
+    """
 
     def __init__(
-        self, status: int, detail: str, *, failed: str, expected: str, can_retry: bool = False
+        self,
+        status: int,
+        detail: str,
+        *,
+        failed: str,
+        expected: str,
+        can_retry: bool = False,
+        retry_after: int = 0,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -39,6 +49,7 @@ class ProblemError(Exception):
         self.failed = failed
         self.expected = expected
         self.can_retry = can_retry
+        self.retry_after = retry_after
 
 
 class MovedError(Exception):
@@ -66,7 +77,10 @@ def response_of(error: ProblemError) -> JsonResponse:
         "expected": error.expected,
         "can_retry": error.can_retry,
     }
-    return JsonResponse(values, status=error.status, content_type=PROBLEM_TYPE)
+    response = JsonResponse(values, status=error.status, content_type=PROBLEM_TYPE)
+    if error.retry_after:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def of_validation(errors: list[dict[str, Any]]) -> ProblemError:

@@ -117,6 +117,31 @@ class PostPage(Schema):
     next: str | None = Field(description="The address of the next page; null on the last one.")
 
 
+class Correction(Schema):
+    """A word that nothing was found for, and the one that was searched for instead."""
+
+    typed: str
+    meant: str
+
+
+class SearchResult(PostSummary):
+    """A post that a query finds."""
+
+    passage: str = Field(description="The passage that answers the query best, as plain text.")
+
+
+class SearchPage(Schema):
+    """A page of what a query finds."""
+
+    query: str = Field(description="What was searched for, as it was understood and corrected.")
+    problems: list[str] = Field(description="Parts of the query that were left out, and why.")
+    corrections: list[Correction]
+    number: int = Field(description="Posts found.")
+    is_more: bool = Field(description="Whether there are more than `number`, which is bounded.")
+    items: list[SearchResult]
+    next: str | None = Field(description="The address of the next page; null on the last one.")
+
+
 class RevisionSummary(Schema):
     """A revision of a post that a person approved."""
 
@@ -204,3 +229,4 @@ class Service(Schema):
     sitemap: str
     dumps: str
     llms: str
+    search: str = Field(description="With the query in place of {query}.")

@@ -10,15 +10,18 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponsePermanentRedirect,
+)
 from django.urls import URLPattern, URLResolver, path
-from django.utils import timezone
 from ninja import NinjaAPI
 from ninja.errors import ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.renderers import JSONRenderer
 
-from posts import changes
 from posts.api import operations
 from posts.api.problems import (
     PROBLEM_TYPE,
@@ -28,7 +31,7 @@ from posts.api.problems import (
     of_validation,
     response_of,
 )
-from posts.views.conditional import conditional
+from posts.views.conditional import Moment, kept, unchanged
 from posts.views.page import NOINDEX, with_robots
 
 DESCRIPTION = (
@@ -66,6 +69,8 @@ class Api(NinjaAPI):
                 statuses = {400: "A parameter is wrong."}
                 if "{" in address:
                     statuses[404] = "There is no such thing, or it is not listed."
+                if address.endswith("/search"):
+                    statuses[429] = "Too many searches; Retry-After says how long to wait."
                 if "/posts/{slug}" in address:
                     statuses[410] = "The post was withdrawn."
                     operation["responses"][301] = {"description": "The post has another address."}
@@ -93,16 +98,20 @@ def nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
     )
 
 
-def answering(view: View, service: NinjaAPI) -> View:
-    """Return a view that keeps the rules of every answer. One query more: the last change."""
+def answering(view: View, service: NinjaAPI) -> Callable[..., HttpResponseBase]:
+    """Return a view that keeps the rules of every answer.
+
+    One query more: the last change. It is the only one where that is what the request has seen.
+    """
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         method = request.method
         if method not in METHODS:
             return _not_allowed()
-        now = timezone.now()
-        changed_at = changes.last_change(now)
+        moment = Moment.of_now()
+        if (nothing_new := unchanged(request, moment)) is not None:
+            return with_robots(nothing_new, NOINDEX)
         try:
             _refuse_unknown(request, service)
             # Whoever sends the answer leaves out the body of a HEAD request.
@@ -113,10 +122,7 @@ def answering(view: View, service: NinjaAPI) -> View:
         finally:
             request.method = method
         # Answers for programs are no pages for a search to find.
-        with_robots(response, NOINDEX)
-        if response.status_code != 200:
-            return response
-        return conditional(request, response, changed_at=changed_at, now=now)
+        return kept(request, with_robots(response, NOINDEX), moment)
 
     answer.csrf_exempt = True  # type: ignore[attr-defined]
     return answer

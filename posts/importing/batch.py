@@ -13,6 +13,8 @@ from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import Max
 
 from posts import claim_checks, content, db, findings, projection, queue, slugs
+from posts.images import uses
+from posts.importing import former_urls
 from posts.importing.classification import (
     CONVERGED,
     CREATED,
@@ -224,6 +226,7 @@ def _create(
             for item, post_id, revision_id, _ in rows
         ],
     )
+    former_urls.keep((item, post_id) for item, post_id, _, _ in rows)
     projection.insert(
         [projection.Mirrored(post_id, item.ready.reflection, None) for item, post_id, _, _ in rows],
         names,
@@ -316,6 +319,7 @@ def _change(
         run=run,
         now=now,
     )
+    former_urls.keep((item, post_id) for item, post_id, _, _ in moving)
     replaced = [row for row in moving if "live" in row[3]]
     db.update_rows(
         Post,
@@ -414,6 +418,12 @@ def _insert_revisions(
         ],
     )
     claim_checks.insert((revision_id, item.ready.checked) for item, revision_id, *_ in rows)
+    uses.record(
+        (revision_id, url)
+        for item, revision_id, *_ in rows
+        for _, url in item.ready.reflection.images
+        if url.startswith(content.UPLOAD)
+    )
 
 
 def _statistics_values(item: Item) -> tuple[int | None, int | None, str]:

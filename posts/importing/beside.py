@@ -13,7 +13,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from itertools import count
 from multiprocessing.connection import Connection
 from types import TracebackType
 
@@ -29,6 +29,8 @@ Asked = tuple[str, RawRecord]
 #: The record ready for writing, None when it is refused, and what was found in it.
 Answer = tuple[Prepared | None, list[Problem]]
 
+#: Batches between two looks for cycles, of which an import makes few.
+COLLECTED_EVERY = 8
 #: Seconds a process may take to end after it was asked to.
 END_SECONDS = 5
 
@@ -40,15 +42,21 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def garbage_collected_by_batch() -> Iterator[Callable[[], object]]:
-    """Let cycles be looked for when a batch is done, by calling what this gives, and not within it.
+    """Let cycles be looked for behind some batches, by calling what this gives behind each.
 
     A batch makes tens of thousands of objects that are all in use; looking through them again and
     again, and through everything else that lives, took a twentieth of an import.
     """
+    batches = count(1)
+
+    def at_end_of_batch() -> None:
+        if next(batches) % COLLECTED_EVERY == 0:
+            gc.collect(1)
+
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        yield partial(gc.collect, 1)
+        yield at_end_of_batch
     finally:
         if was_enabled:
             gc.enable()

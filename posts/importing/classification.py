@@ -14,7 +14,7 @@ from typing import NamedTuple
 from posts import content, db
 from posts.importing.intake import Arrival
 from posts.importing.preparation import Prepared, prepare
-from posts.importing.records import RawRecord, Reader, is_refused
+from posts.importing.records import RawRecord, Reader, is_filtered, is_refused
 from posts.models import ImportedPost, Post, Revision
 
 #: Raised when the same bytes are to be read differently; unchanged records are then decoded again.
@@ -85,9 +85,9 @@ def arrived(arrival: Arrival) -> Item:
     """Return an item whose key and digest are known without decoding more than the key."""
     raw, reader = arrival.raw, arrival.reader
     item = Item(reader, raw, arrival.file, None, f"{ENGINE_VERSION}:{_sha256(raw.raw)}")
-    if is_refused(raw.problems) or reader is None:
+    if is_refused(raw.problems) or is_filtered(raw.problems) or reader is None:
         item.problems = list(raw.problems)
-        item.outcome = REJECTED if raw.problems else FILTERED
+        item.outcome = REJECTED if is_refused(raw.problems) else FILTERED
     else:
         item.key = reader.key_of(raw)
     return item
@@ -140,7 +140,8 @@ def decide(item: Item) -> None:
     """
     identity, prepared = item.identity, item.prepared
     if prepared is None:
-        item.outcome = REJECTED
+        is_post = is_refused(item.problems) or not is_filtered(item.problems)
+        item.outcome = REJECTED if is_post else FILTERED
     elif identity is None:
         item.outcome = CREATED
     elif identity.is_tombstone:

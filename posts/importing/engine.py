@@ -8,9 +8,10 @@ nothing, prints nothing.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,10 @@ OUTCOMES = (
 SEQUENCE = "sequence"
 REJECT = "reject"
 
+#: What a record is that is no post, as a word of its format; and how many findings are told apart.
+_KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+KINDS_MAX = 100
+
 #: From this many new posts on the planner's statistics are refreshed after the run.
 ANALYZE_FROM = 5_000
 #: And within it, each time the new posts have become so many: people read meanwhile.
@@ -78,6 +83,10 @@ class Options:
     on_duplicate: str = SEQUENCE
     max_rejects: int | None = None
     max_reject_percent: float | None = None
+    #: Who wrote the texts of the source; empty leaves what is known of it.
+    writers: str = ""
+    #: Which column of a table stands for which field, as far as the user had to say it.
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -107,7 +116,8 @@ class Progress:
 
     run: ImportRun | None
     counts: Counter[str] = field(default_factory=Counter)
-    #: (severity, code) -> records, and the first place each was seen
+    #: (severity, code) -> records, and the first place each was seen; the code of what is no post
+    #: is followed by what it is
     findings: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
     batch_milliseconds: list[int] = field(default_factory=list)
@@ -190,6 +200,12 @@ def run_import(
     return progress
 
 
+def _note_writers(run: ImportRun, writers: str) -> None:
+    """Keep who wrote the texts of a run's source. One query, none when nothing was said of it."""
+    if writers:
+        ImportSource.objects.filter(pk=run.source_id).update(writers=writers)
+
+
 def _too_many_rejects(progress: Progress, options: Options) -> bool:
     rejected = progress.counts["rejected"]
     if options.max_rejects is not None and rejected > options.max_rejects:
@@ -203,16 +219,29 @@ def _too_many_rejects(progress: Progress, options: Options) -> bool:
 def _count(progress: Progress, items: Sequence[Item]) -> None:
     for item in items:
         progress.counts[item.outcome] += 1
-        seen = {(problem.severity, problem.code) for problem in item.problems}
-        for kind in seen:
+        seen: dict[tuple[str, str], content.Problem] = {}
+        for problem in item.problems:
+            seen.setdefault((problem.severity, _kind_of(problem, progress)), problem)
+        for kind, first in seen.items():
             progress.findings[kind] += 1
             if kind not in progress.examples:
-                first = next(p for p in item.problems if (p.severity, p.code) == kind)
                 where = f"{item.raw.position.file}:{item.raw.position.line}"
                 got = f" got {first.value!r}," if first.value else ""
                 progress.examples[kind] = (
                     f"{where} {first.field or 'record'}:{got} expected {first.expected}"
                 )
+
+
+def _kind_of(problem: content.Problem, progress: Progress) -> str:
+    """Return the code a finding is counted by; of what is no post also its kind, if it is a word.
+
+    An input can make up as many kinds as it likes: behind the first they are counted together.
+    """
+    if problem.severity != classification.FILTERED or not _KIND.fullmatch(problem.value):
+        return problem.code
+    kind = f"{problem.code}: {problem.value}"
+    is_known = (problem.severity, kind) in progress.findings
+    return kind if is_known or len(progress.findings) < KINDS_MAX else problem.code
 
 
 def _rejects(items: Sequence[Item]) -> list[Reject]:
@@ -263,6 +292,7 @@ class _Writer:
             inputs=inputs,
             by=by,
             parent=going_on.run if going_on else None,
+            at_once=lambda run: _note_writers(run, options.writers),
         )
 
     def look_up(self, items: Sequence[Item]) -> None:

@@ -19,11 +19,13 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from posts import content, counters, db, gate, gone, history, queue, topics
-from posts.importing import runs
+from posts.images import uses
+from posts.importing import former_urls, runs
 from posts.models import (
     BulkAction,
     CounterDelta,
     Entity,
+    FormerUrl,
     ImageSource,
     ImportedPost,
     ImportReject,
@@ -35,6 +37,7 @@ from posts.models import (
     PostTag,
     QueueEntry,
     Revision,
+    RevisionImage,
     Tag,
 )
 from posts.reflection import entity_names
@@ -79,7 +82,9 @@ def erase(
         _hold_sources(post_ids, now)
         posts = list(Post.objects.select_for_update().filter(pk__in=post_ids).order_by("pk"))
         ids = [post.pk for post in posts]
-        gate.count([gate.Gate(p.pk, p.listed_at, p.archive_at) for p in posts], -1, now)
+        gates = [gate.Gate(p.pk, p.listed_at, p.archive_at) for p in posts]
+        gate.count(gates, -1, now)
+        gate.note_departures(gates, now=now)
         runs = Counter(
             Revision.objects.filter(post_id__in=ids, number=1, run__isnull=False).values_list(
                 "run_id", flat=True
@@ -97,6 +102,7 @@ def erase(
             _leave_tombstones(ids)
             gone.remember([p.pk for p in posts if p.published_at and p.published_at <= now], now)
             remove_rows(ids, by=by, now=now)
+            former_urls.take_back(ids, metas)
         vocabulary.forget(words)
         remove_unused_names(metas, now=now, tags=editorial)
         topics.remove_unused(meta.get("topic", "") for meta in metas)
@@ -166,9 +172,9 @@ def remove_rows(
 ) -> None:
     """Delete posts, their revisions and every row that refers to either.
 
-    The caller opened `db.erasing` and has dealt with the identities. One statement a table and 500
-    posts; the constraints, checked at the commit, refuse a post that something else still needs.
-    Of events their numbers and hashes stay, so that the seals over them still hold.
+    The caller opened `db.erasing` and deals with identities and former addresses. One statement a
+    table and 500 posts; the constraints, checked at the commit, refuse a post that something else
+    still needs. Of events their numbers and hashes stay, so that the seals over them still hold.
     """
     history.forget(post_ids, actor=by, now=now or timezone.now())
     queue.forget(post_ids)
@@ -190,8 +196,9 @@ def remove_revisions(revision_ids: Sequence[int]) -> None:
         _delete(Revision, "pk", chunk)
 
 
-#: Models whose references to posts and revisions are pointers, or taken care of by name.
-_POINTERS = (ImportedPost, Post, QueueEntry)
+#: Models whose references to posts and revisions are pointers, or taken care of by name: by the
+#: caller, who knows whether there are such rows.
+_POINTERS = (FormerUrl, ImportedPost, Post, QueueEntry, RevisionImage)
 
 
 def _referring_to(target: type[models.Model]) -> list[tuple[type[models.Model], str]]:
@@ -222,7 +229,7 @@ def remove_unused_names(
 
     Asked for are those of these metas and `tags`. What a person worked on stays: an image with a
     licence, credit or copy of its own. While another run is going on all of them stay, because it
-    may know them by their ids. Three queries per 500 names.
+    may know them by their ids. Three queries per 500 names, two more per 500 uploads.
     """
     tags = set(tags)
     entities: set[tuple[str, str]] = set()
@@ -232,6 +239,7 @@ def remove_unused_names(
         tags.update(tag.name for tag in content.tag_names(meta))
         entities.update(entity_names(meta))
         urls.update(image.url for image in meta.image_sources if image.url)
+    uses.forget(urls)
     if not (tags or entities or urls) or _others_run(now, run):
         return 0
     removed = 0
@@ -258,7 +266,7 @@ def remove_unused_names(
                 url__in=chunk,
                 licence=ImageSource.Licence.UNKNOWN,
                 credit="",
-                copy="",
+                stored__isnull=True,
                 checked_at__isnull=True,
             ),
             PostImage.objects.filter(image=OuterRef("pk")),

@@ -1,18 +1,19 @@
 """Records from inputs, in order, with the file each came from; damage and strangers included.
 
-In: paths. Out: one arrival a record, a filtered file or an unreadable input, so that the run's
-counts account for everything it was given.
+In: paths, or one file. Out: one arrival a record, a filtered file or an unreadable input, so that
+the run's counts account for everything it was given.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from posts.content import Problem
 from posts.importing import formats
+from posts.importing.formats.listing import OneFile
 from posts.importing.records import Position, RawRecord, Reader
 
 
@@ -33,11 +34,26 @@ HEAD_BYTES = 2**20
 class Intake:
     """An iterable of arrivals that knows how many stored bytes it has taken of how many."""
 
-    def __init__(self, paths: Sequence[str], format_name: str = "auto") -> None:
-        self.inputs = formats.inputs(paths)
-        self.format_name = format_name
+    def __init__(self, paths: Sequence[str] | OneFile, format_name: str = "auto") -> None:
+        self.inputs = paths if isinstance(paths, OneFile) else formats.inputs(paths)
+        self.named_format = format_name
         self.formats_seen: set[str] = set()
         self.restart()
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Which column of a table stands for which field, as far as the user said it."""
+        return self.inputs.columns
+
+    def map_columns(self, columns: Mapping[str, str]) -> None:
+        """Read the inputs as tables with these columns: field -> name in the header."""
+        self.inputs.columns = columns
+
+    @property
+    def format_name(self) -> str:
+        """The format to read: who maps columns has a table, whatever its first line looks like."""
+        is_table = self.columns and self.named_format == "auto"
+        return formats.csv_table.NAME if is_table else self.named_format
 
     def restart(self) -> None:
         """Go back to the beginning of the first input."""
@@ -100,7 +116,7 @@ class Intake:
                 if ready.reader is not None:
                     self.formats_seen.add(ready.reader.NAME)
                 elif after is None:
-                    yield Arrival(number, RawRecord(b"", at), None)
+                    yield Arrival(number, RawRecord(b"", at, (_stranger(source),)), None)
                 for raw in formats.records(ready, after):
                     at = raw.position
                     yield Arrival(number, raw, ready.reader)
@@ -118,6 +134,17 @@ def _head_digest(source: formats.Input) -> str | None:
             return hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
     except OSError:
         return None
+
+
+def _stranger(source: formats.Input) -> Problem:
+    """Return why a file of a folder is left out."""
+    return Problem(
+        code="unknown_format",
+        field="file",
+        value=formats.kind_of_file(source.file),
+        expected="content in one of the formats " + ", ".join(formats.READERS),
+        severity="filtered",
+    )
 
 
 def _damaged(last: Position, problem: Problem) -> RawRecord:

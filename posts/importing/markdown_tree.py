@@ -16,6 +16,7 @@ from typing import Any
 
 from posts import content
 from posts.importing import export
+from posts.importing.formats.own_tree import address_in_brackets
 from posts.models import ImportedPost
 from posts.pictures import Picture
 from posts.slugs import short_hash
@@ -30,8 +31,6 @@ _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 #: What JSON leaves as it is and YAML would read as a line's end, or not at all.
 _NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-#: What would end an address between angle brackets.
-_NOT_IN_ADDRESS = re.compile(r"[\x00-\x20<>\\\x7f]")
 
 
 class FolderError(Exception):
@@ -135,11 +134,7 @@ def _body(snapshot: content.Snapshot, portable: Portable) -> str:
     if not snapshot.body:
         return ""
     pictures = [
-        replace(Picture.of(image), url=_NOT_IN_ADDRESS.sub(_percent, image.url))
+        replace(Picture.of(image), url=address_in_brackets(image.url))
         for image in snapshot.meta.image_sources
     ]
     return f"\n{portable(snapshot.body, pictures)}\n"
-
-
-def _percent(match: re.Match[str]) -> str:
-    return f"%{ord(match[0]):02X}"

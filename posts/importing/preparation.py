@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from posts import claims, content, risk, slugs
+from posts import addresses, claims, content, risk, slugs
 from posts.importing.records import RawRecord, Reader, validate
 from posts.reflection import Reflection, reflected
 
@@ -40,6 +40,8 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True):
     said: int
     lowest_score: int | None
     origin: str
+    #: Addresses it had at its source, as they are looked up.
+    former_urls: tuple[str, ...]
 
 
 def prepare(
@@ -54,6 +56,7 @@ def prepare(
         return None, problems
     snapshot, statistics = record.snapshot, record.statistics
     reflection = reflected(snapshot)
+    former = dict.fromkeys(map(addresses.normal, snapshot.meta.former_urls))
     ready = Prepared(
         given_slug=record.slug,
         made_slug=slugs.made_from(snapshot.title, source, record.key),
@@ -71,5 +74,6 @@ def prepare(
         said=risk.said_by(snapshot.meta),
         lowest_score=risk.lowest(statistics.score),
         origin=risk.origin_of(snapshot.meta.payload.generator, snapshot.meta.payload.scenario),
+        former_urls=tuple(filter(None, former)),
     )
     return ready, problems

@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import msgspec
 
 from posts.content import KEY_MAX, Problem, Snapshot, Statistics, shown
 from posts.importing import consistency, shapes
 from posts.validation import checked, checked_statistics
+
+if TYPE_CHECKING:
+    from posts.importing.formats.opening import Input
 
 #: Most bytes of one record. A longer line or file is one reject; reading goes on behind it.
 RECORD_BYTES_MAX = 32 * 1024 * 1024
@@ -40,8 +43,10 @@ class Position(msgspec.Struct, frozen=True):
 class RawRecord(msgspec.Struct, frozen=True):
     """The exact bytes of one record and where they stood; decoded only when it may be new.
 
-    With an `error` in `problems` the bytes are no record: too large, cut off, not readable. `raw`
-    then holds at most the first 1,024 of them.
+    Where a record needs more than its own bytes, such as the names of authors or of columns, `raw`
+    is JSON with all of that in it: equal content gives equal bytes. With an `error` in `problems`
+    the bytes are no record: too large, cut off, not readable. `raw` then holds at most the first
+    1,024 of them. With a `filtered` one they are no post.
     """
 
     raw: bytes
@@ -75,16 +80,21 @@ class Reader(Protocol):
     """A format: one module of `posts.importing.formats`, listed in its `READERS`."""
 
     NAME: str
+    #: Whether it reads its input more than once, such as for records that refer to each other: it
+    #: gets a seekable stream that always stands at the start.
+    REREADS: bool
 
     def matches(self, name: str, head: bytes) -> bool:
         """Say whether content that begins with `head` is of this format."""
 
     def records(
-        self, stream: BinaryIO, file: str, after: Position | None = None
+        self, stream: BinaryIO, source: Input, after: Position | None = None
     ) -> Iterator[RawRecord]:
         """Yield the records of an uncompressed stream without holding more than one.
 
-        With `after` the stream stands at `after.end` and counting goes on from there.
+        With `after` the stream stands at `after.end` and counting goes on from there. A reader
+        that rereads may yield all of them again: those up to `after` are left out for it. The key
+        of a record that is a file of its own comes from `source.member`.
         """
 
     def key_of(self, raw: RawRecord) -> str | None:
@@ -97,6 +107,11 @@ class Reader(Protocol):
 def is_refused(problems: tuple[Problem, ...] | list[Problem]) -> bool:
     """Say whether a record with these problems must not be stored."""
     return any(problem.severity == "error" for problem in problems)
+
+
+def is_filtered(problems: tuple[Problem, ...] | list[Problem]) -> bool:
+    """Say whether a record with these problems is no post, and so left out without being wrong."""
+    return any(problem.severity == "filtered" for problem in problems)
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -172,15 +187,16 @@ HINT = "fix the value and import the file again"
 
 
 def validate(reader: Reader, raw: RawRecord) -> tuple[Record | None, list[Problem]]:
-    """Return the record, or None when it is refused, and everything found in it, all at once.
+    """Return the record, or None when it is refused or no post, and everything found in it.
 
-    Refused means at least one problem of severity `error`. Raises nothing for any bytes.
+    Refused means at least one problem of severity `error`, no post one of severity `filtered`.
+    Raises nothing for any bytes.
     """
-    if is_refused(raw.problems):
+    if is_refused(raw.problems) or is_filtered(raw.problems):
         return None, _complete(list(raw.problems), {})
     decoded = reader.decode(raw)
     problems = [*raw.problems, *decoded.problems]
-    if decoded.fields is None:
+    if decoded.fields is None or is_filtered(decoded.problems):
         return None, _complete(problems, {})
     incoming, found = shapes.shaped(decoded.fields, decoded.extra)
     problems += found

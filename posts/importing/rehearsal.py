@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from posts.importing import classification
+from posts.importing import classification, former_urls
 from posts.importing.batches import short
 from posts.importing.classification import Item, Standing
 from posts.models import ImportSource
 
+_WRITTEN = (classification.CREATED, classification.UPDATED, classification.HELD)
 #: What is known of a key that this run would have written first.
 _NEW = classification.Identity(0, None, None, "", "", "", False)
 
@@ -29,6 +30,8 @@ class Rehearsal:
         )
         #: key -> digests as the identity table would hold them, and how the post would stand
         self.seen: dict[bytes, tuple[str, str, str, Standing | None]] = {}
+        #: old address -> key, both short, as this run would have written them
+        self.addresses: dict[bytes, bytes] = {}
 
     def look_up(self, items: Sequence[Item]) -> None:
         """Attach what the source knows of the keys, and what this run would have written."""
@@ -43,7 +46,7 @@ class Rehearsal:
                 )
 
     def take(self, items: Sequence[Item]) -> None:
-        """Judge the changed ones as the real run does under its locks. Two queries."""
+        """Judge the changed ones as the real run does under its locks. Two or three queries."""
         changed = [item for item in items if item.outcome == classification.UPDATED]
         stored = classification.standings(
             [i.identity.post_id for i in changed if i.identity and i.identity.post_id], lock=False
@@ -66,3 +69,15 @@ class Rehearsal:
                 item.prepared.statistics_digest,
                 standing,
             )
+        self._tell_taken([item for item in items if item.outcome in _WRITTEN])
+
+    def _tell_taken(self, items: Sequence[Item]) -> None:
+        """Warn of old addresses that another post has, or would have by now."""
+        coming = [(item, path) for item in items for path in item.ready.former_urls]
+        holders = former_urls.holders([path for _, path in coming]) if coming else {}
+        for item, path in coming:
+            own = item.identity.post_id if item.identity else None
+            key = short(item.key or "")
+            is_first = self.addresses.setdefault(short(path), key) == key
+            if not is_first or holders.get(path, own) != own:
+                former_urls.warn(item, path)

@@ -23,6 +23,7 @@ from rich.text import Text
 from posts.content import shown
 from posts.importing.engine import OUTCOMES, Progress, Reject
 from posts.importing.records import Record
+from posts.importing.run_facts import FOUND
 from posts.importing.runs import ImportFailedError
 from posts.models import ImportReject
 
@@ -259,6 +260,7 @@ def summary_object(
         "reject_limit_reached": progress.reject_limit_reached,
         "repairs": _findings(progress, "repair"),
         "warnings": _findings(progress, "warning"),
+        "left_out": _findings(progress, "filtered"),
         "engine_version": version,
     }
 
@@ -304,7 +306,7 @@ def summary_lines(progress: Progress, *, is_dry_run: bool) -> Iterable[str]:
     value_width = max(len(value) for _, value in rows)
     for label, value in rows:
         yield f"  {label:<{label_width}}  {value:>{value_width}}"
-    for severity, title in (("repair", "mended"), ("warning", "kept as it came")):
+    for severity, title in FOUND.items():
         for (kind, code), number in sorted(progress.findings.items()):
             if kind == severity:
                 yield f"  {title}: {number:,} x {code}, such as {progress.examples[kind, code]}"

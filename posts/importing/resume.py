@@ -50,20 +50,23 @@ def resumed(
     `wanted` is auto, never or the number of a run. The last batch before the checkpoint is read
     again and has to give the checkpoint's chain digest: so a changed input is seen before anything
     is written. Raises `CannotResumeError` when a run was named and cannot be gone on with; auto
-    then starts from the beginning. At most five queries.
+    then starts from the beginning. A call that maps no columns takes the map of the run. At most
+    five queries.
     """
     if wanted == NEVER:
         return None
     run = _interrupted(source, wanted)
     if run is None:
         return None
-    reason = _difference(run, inputs, publish)
+    reason = _difference(run, inputs, publish, intake)
     checkpoints = _last_two(run)
     if not reason and not checkpoints:
         reason = "it ended before its first batch was written"
     if not reason and not checkpoints[0].chain_digest:
         reason = "an undo took back what it brought"
+    given = intake.columns
     if not reason:
+        intake.map_columns(given or run.options.get("columns", {}))
         point = _moved(intake, run, checkpoints)
         if point is not None:
             return point
@@ -73,6 +76,7 @@ def resumed(
             f"Run {run.pk} cannot be gone on with: {reason}. Start over with --resume never; what "
             "is in the archive already is found unchanged."
         )
+    intake.map_columns(given)
     intake.restart()
     return None
 
@@ -91,7 +95,9 @@ def _interrupted(source: str, wanted: str) -> ImportRun | None:
     return None if newest is None or newest.state == ImportRun.State.COMPLETE else newest
 
 
-def _difference(run: ImportRun, inputs: Sequence[dict[str, Any]], publish: bool) -> str:
+def _difference(
+    run: ImportRun, inputs: Sequence[dict[str, Any]], publish: bool, intake: Intake
+) -> str:
     """Return why this call is not the one that was interrupted; empty when it is."""
     if not inputs or any(one["sha256_head"] is None for one in inputs):
         return "standard input and pipes cannot be read again"
@@ -99,6 +105,8 @@ def _difference(run: ImportRun, inputs: Sequence[dict[str, Any]], publish: bool)
         return "its inputs had other names, sizes or beginnings"
     if run.options.get("publish") != publish:
         return "it was called with another --publish"
+    if intake.columns and run.options.get("columns", {}) != intake.columns:
+        return "it was called with another --map"
     if run.engine_version != classification.ENGINE_VERSION:
         return "another version of the engine wrote it"
     return ""

@@ -239,8 +239,12 @@ def newest_before(run: ImportRun) -> int:
 # --- Findings and rejects -----------------------------------------------------------------------
 
 
+#: What is said of the findings of a severity.
+FOUND = {"repair": "mended", "warning": "kept as it came", "filtered": "left out"}
+
+
 class Finding(NamedTuple):
-    """What was mended or left as it came: how often, and where it was met first."""
+    """What was mended, kept as it came or left out: how often, and where it was met first."""
 
     severity: str
     code: str
@@ -248,12 +252,16 @@ class Finding(NamedTuple):
     file: str
     line: int | None
 
+    @property
+    def told(self) -> str:
+        return FOUND[self.severity]
+
 
 def note_findings(run: ImportRun, progress: engine.Progress) -> None:
-    """Keep the findings of a run's accepted records, as an event: codes, numbers and places only.
+    """Keep the findings of a run's accepted and filtered records, as an event of the run.
 
-    Values of records are left out: an event outlives the erasure of a post. About five queries;
-    nothing is written when nothing was found.
+    Only codes, numbers and places: values of records are left out, because an event outlives the
+    erasure of a post. About five queries; nothing is written when nothing was found.
     """
     numbers = {one.get("file"): at for at, one in enumerate(run.inputs) if isinstance(one, dict)}
     rows = []
@@ -277,7 +285,10 @@ def note_findings(run: ImportRun, progress: engine.Progress) -> None:
 
 
 def findings_of(run: ImportRun) -> list[Finding]:
-    """Return what was found in the accepted records of a run, most frequent first. One query."""
+    """Return what was found in the accepted and filtered records of a run, most frequent first.
+
+    One query.
+    """
     data = (
         Event.objects.filter(run=run, kind=FINDINGS)
         .order_by("sequence")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: A run that gave no sign for this long may be taken over by another.
 HEARTBEAT_SECONDS = 60
+SOURCE_MAX = ImportSource._meta.get_field("name").max_length or 0
 #: Pauses before something is tried again after a failure whose cause may pass.
 RETRY_SECONDS = (0.1, 0.4, 1.6, 6.4, 25.6)
 
@@ -80,6 +81,20 @@ def persistently(
                 raise
             sleep(pause)
     raise AssertionError("the last try either returns or raises")
+
+
+def checked_source(text: str) -> str:
+    """Return the name of a source: part of an identity, of messages and of a file name.
+
+    Raises `ValueError`, which says what is wrong with it.
+    """
+    if text == ImportSource.LOCAL:
+        raise ValueError(f"{text!r}, which belongs to posts written here; choose another name")
+    if not (text.isprintable() and text == text.strip() and "/" not in text):
+        raise ValueError(f"{text!r}, which has spaces around it, controls or a slash")
+    if not 0 < len(text) <= SOURCE_MAX:
+        raise ValueError(f"a name of {len(text)} characters; expected 1 to {SOURCE_MAX}")
+    return text
 
 
 def begin(

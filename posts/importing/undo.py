@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from posts import db, findings, moves, queue
-from posts.importing import erasure, runs
+from posts.importing import erasure, former_urls, runs
 from posts.importing.retrace import Keep, Past, Pointers, Version, judge
 from posts.models import (
     Event,
@@ -361,6 +361,7 @@ class _Writer:
                 identities = ImportedPost.objects.filter(post_id__in=chunk)
                 identities._raw_delete(identities.db)
             erasure.remove_rows(ids)
+            former_urls.take_back([verdict.post.pk for verdict in verdicts], metas)
         return erasure.remove_unused_names(metas, now=now, run=self.run)
 
     def _log(self, done: _Done, now: dt.datetime, elapsed: int) -> None:

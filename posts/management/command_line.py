@@ -1,4 +1,4 @@
-"""What several commands need of the command line: numbers that are checked, and a way to stop."""
+"""What commands need of the command line: values that are checked, and a way to stop."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ import sys
 from types import FrameType
 from typing import Any
 
+from posts.importing.formats import csv_columns
+
 
 def positive(text: str) -> int:
     """Read a whole number of 1 or more; for `type=` of an argument."""
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of 1 or more")
     return int(text)
+
+
+def mapped_column(text: str) -> tuple[str, str]:
+    """Read FIELD=COLUMN: a field of a record, and the name of a column as its header has it."""
+    try:
+        return csv_columns.mapped(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 class StopSignals:

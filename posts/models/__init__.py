@@ -2,20 +2,28 @@
 
 from posts.models.claims import ClaimCheck
 from posts.models.counters import Counter, CounterDelta
+from posts.models.departures import Departure
 from posts.models.entities import Entity, PostEntity
 from posts.models.findings import Finding
-from posts.models.images import ImageSource, PostImage
+from posts.models.images import (
+    ImageSource,
+    PostImage,
+    Rendition,
+    RevisionImage,
+    StoredImage,
+)
 from posts.models.imports import (
     ImportCheckpoint,
     ImportedPost,
     ImportReject,
     ImportRun,
     ImportSource,
+    ImportUpload,
 )
 from posts.models.notes import DraftNote, ErasedAddress, ReaderReport
 from posts.models.notices import MailWish, Notice
 from posts.models.page_views import PageViews
-from posts.models.posts import Post, Revision, Slug, Statistics
+from posts.models.posts import FormerUrl, Post, Revision, Slug, Statistics
 from posts.models.previews import PreviewLink
 from posts.models.queue import QueueEntry, RiskWeights, SavedFilter
 from posts.models.review import (
@@ -41,6 +49,7 @@ __all__ = [
     "Counter",
     "CounterDelta",
     "Decision",
+    "Departure",
     "DraftNote",
     "EditWindow",
     "Entity",
@@ -49,11 +58,13 @@ __all__ = [
     "ErasureDoor",
     "Event",
     "Finding",
+    "FormerUrl",
     "ImageSource",
     "ImportCheckpoint",
     "ImportReject",
     "ImportRun",
     "ImportSource",
+    "ImportUpload",
     "ImportedPost",
     "MailWish",
     "Notice",
@@ -65,7 +76,9 @@ __all__ = [
     "PreviewLink",
     "QueueEntry",
     "ReaderReport",
+    "Rendition",
     "Revision",
+    "RevisionImage",
     "RiskWeights",
     "SavedFilter",
     "Seal",
@@ -73,6 +86,7 @@ __all__ = [
     "SearchWord",
     "Slug",
     "Statistics",
+    "StoredImage",
     "Tag",
     "Topic",
 ]

@@ -12,10 +12,22 @@ from posts import content
 class ImportSource(models.Model):
     """A generator or site. `fence` grows with every run that takes the source over."""
 
+    class Writers(models.TextChoices):
+        """Who wrote the texts that a source sends; every page of them says so."""
+
+        MACHINES = "machines", "machines"
+        PEOPLE = "people", "people"
+
     #: The source of posts written here; no import can use its name.
     LOCAL = "local"
 
     name = models.CharField(max_length=80, unique=True)
+    writers = models.CharField(
+        max_length=10,
+        choices=Writers.choices,
+        default=Writers.MACHINES,
+        help_text="Who wrote its texts; every page of them says so.",
+    )
     fence = models.PositiveBigIntegerField(default=0)
     owner = models.ForeignKey(
         "ImportRun", models.PROTECT, related_name="+", null=True, blank=True, db_index=False
@@ -72,6 +84,39 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+
+class ImportUpload(models.Model):
+    """A small file that somebody brought in on a page: tried, then imported when they confirm.
+
+    `content` is empty once a run of it is complete, and `report` then holds counts only: what a
+    post's erasure has to reach stands in posts and runs alone.
+    """
+
+    source_name = models.CharField(max_length=80)
+    writers = models.CharField(
+        max_length=10,
+        choices=ImportSource.Writers.choices,
+        blank=True,
+        help_text="Who wrote the texts; empty: what is known of the source stays.",
+    )
+    format_name = models.CharField(max_length=30)
+    columns = models.JSONField(default=dict, help_text="Of a table: field -> column.")
+    file_name = models.CharField(max_length=255)
+    content = models.BinaryField()
+    size = models.PositiveBigIntegerField(help_text="In bytes.")
+    sha256 = models.CharField(max_length=64)
+    report = models.JSONField(default=dict, help_text="What the dry run said.")
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    run = models.ForeignKey(ImportRun, models.PROTECT, related_name="+", null=True, blank=True)
+    problem = models.TextField(blank=True, help_text="What hindered the import last.")
+
+    def __str__(self) -> str:
+        return f"upload {self.pk}"
 
 
 class ImportedPost(models.Model):

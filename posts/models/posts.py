@@ -267,6 +267,23 @@ class Slug(models.Model):
         return self.slug
 
 
+class FormerUrl(models.Model):
+    """An address a post had at its source; asked for here, it leads to the post's own.
+
+    `path` is in the spelling of `posts.addresses`. The first post that came with it keeps it.
+    """
+
+    path = models.CharField(max_length=content.URL_MAX)
+    post = models.ForeignKey(Post, models.PROTECT, related_name="former_urls", db_index=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="former_url_path", fields=["path"])]
+        indexes = [models.Index(fields=["post"], name="former_url_post")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
 class Statistics(models.Model):
     """Imported numbers, updated in place by an import, and the views really counted here."""
 

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from posts import content, db
 from posts.models import Post, PostTag, SearchEntry, SearchWord
+from posts.rebuilding import Step
 from posts.reflection import entity_names
 from posts.search import database
 from posts.search.database import Entry, fact
@@ -25,14 +26,6 @@ from posts.search.words import VERSION, different_words, stems
 STEP = 500
 #: Letters of a word that is worth spelling.
 SPELLED_MIN = 2
-
-
-class Step(NamedTuple):
-    """What `rebuild` did: posts looked at, entries written, the last post or None at the end."""
-
-    seen: int
-    written: int
-    last: int | None
 
 
 def refresh(post_ids: Iterable[int]) -> int:
@@ -57,7 +50,7 @@ def rebuild(*, after: int, size: int = STEP) -> Step:
         posts = Post.objects.select_for_update(no_key=True).filter(pk__gt=after).order_by("pk")
         ids = list(posts.values_list("pk", flat=True)[:size])
         written = refresh(ids)
-    return Step(len(ids), written, ids[-1] if len(ids) == size else None)
+    return Step(ids[-1] if len(ids) == size else None, len(ids), written)
 
 
 class _Facts(NamedTuple):

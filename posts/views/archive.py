@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from posts import calendar, counters, selection
 from posts.models import Post
 from posts.selection import Facet, Option, Selection, Span
+from posts.views.conditional import Moment, revalidated, revalidated_by_body
 from posts.views.page import NOINDEX, cards, page_context, with_robots
 
 #: Posts shown for one reference; more of them is a mistake of the sources.
@@ -23,24 +24,27 @@ REFERENCES_MAX = 50
 
 
 @require_safe
-def archive(request: HttpRequest) -> HttpResponse:
+@revalidated
+def archive(request: HttpRequest, moment: Moment) -> HttpResponse:
     """Show the whole archive: years, months, the newest notes, facets; see `_page`."""
-    return _page(request, path=reverse("archive"), place="", span=Span())
+    return _page(request, moment, path=reverse("archive"), place="", span=Span())
 
 
 @require_safe
-def year(request: HttpRequest, year: int) -> HttpResponse:
+@revalidated
+def year(request: HttpRequest, moment: Moment, year: int) -> HttpResponse:
     """Show the notes of a year; see `_page`."""
     path = reverse("archive-year", args=[year])
-    return _page(request, path=path, place=str(year), span=_span(year))
+    return _page(request, moment, path=path, place=str(year), span=_span(year))
 
 
 @require_safe
-def month(request: HttpRequest, year: int, month: int) -> HttpResponse:
+@revalidated
+def month(request: HttpRequest, moment: Moment, year: int, month: int) -> HttpResponse:
     """Show the notes of a month; see `_page`."""
     path = reverse("archive-month", args=[year, month])
     place = f"{calendar.MONTHS[month - 1]} {year}" if 1 <= month <= 12 else ""
-    return _page(request, path=path, place=place, span=_span(year, month))
+    return _page(request, moment, path=path, place=place, span=_span(year, month))
 
 
 def _span(year: int, month: int | None = None) -> Span:
@@ -50,13 +54,15 @@ def _span(year: int, month: int | None = None) -> Span:
         raise Http404("There is no such year or month.") from error
 
 
-def _page(request: HttpRequest, *, path: str, place: str, span: Span) -> HttpResponse:
+def _page(
+    request: HttpRequest, moment: Moment, *, path: str, place: str, span: Span
+) -> HttpResponse:
     """Show a selection. A filtered one is for readers, not for search engines.
 
-    Queries: tags of the filters, walk and its end, posts, their tags, counters by month; facets of
-    the whole archive from counters, of a part of it from its newest posts.
+    Queries: change, tags of the filters, walk and its end, posts, their tags, counters by month;
+    facets of the whole archive from counters, of a part of it from its newest posts.
     """
-    now = timezone.now()
+    now = moment.now
     chosen = selection.read(request.GET, path=path, span=span)
     found = selection.page_of(chosen, request.GET, now)
     cards(found.items)
@@ -129,6 +135,7 @@ def _year_facet(chosen: Selection, counted: selection.Counted) -> Facet:
 
 
 @require_safe
+@revalidated_by_body
 def reference(request: HttpRequest, reference: str) -> HttpResponse:
     """Lead to the published post with a reference, or list several. Queries: posts, their tags."""
     if not reference.isprintable():

@@ -22,7 +22,6 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import (
@@ -30,6 +29,7 @@ from posts import (
     counters,
     disclosure,
     gone,
+    known_pictures,
     linked_data,
     markdown,
     metabox,
@@ -39,6 +39,7 @@ from posts import (
 )
 from posts.models import Decision, Post, Slug
 from posts.querysets import indexable
+from posts.views.conditional import Moment, revalidated
 from posts.views.page import DESCRIPTION_MAX, NOINDEX, absolute, page_context, with_robots
 
 #: Whole years since the review from which a page says how long ago it was.
@@ -127,21 +128,26 @@ def answers_moved_and_withdrawn(
     """Make a view of a post answer 301 for retired slugs and 410 for withdrawn posts."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, slug: str, **more: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *moment: Moment, slug: str, **more: Any) -> HttpResponse:
         try:
-            return view(request, slug, **more)
+            return view(request, *moment, slug=slug, **more)
         except MovedError as moved:
             assert request.resolver_match is not None  # noqa: S101 (always set inside a view)
             name = request.resolver_match.url_name or "article"
             address = reverse(name, kwargs={"slug": moved.slug, **more})
             return HttpResponsePermanentRedirect(address)
         except WithdrawnError as withdrawn:
-            return with_robots(_withdrawn_page(request, withdrawn.title), NOINDEX)
+            return withdrawn_page(request, withdrawn.title)
 
     return wrapped
 
 
-def _withdrawn_page(request: HttpRequest, title: str) -> HttpResponse:
+def withdrawn_page(request: HttpRequest, title: str) -> HttpResponse:
+    """Return the 410 in the form that was asked for."""
+    return with_robots(_withdrawn(request, title), NOINDEX)
+
+
+def _withdrawn(request: HttpRequest, title: str) -> HttpResponse:
     if request.path.endswith(".json"):
         return JsonResponse({"error": "withdrawn", "title": title}, status=410)
     if request.path.endswith(".md"):
@@ -174,17 +180,14 @@ def stamps_of(posts: Iterable[Post]) -> dict[int, Stamp]:
 
 def pictures_of(post: Post) -> list[pictures.Picture]:
     """Return what `image:N` stands for in the live body. No queries after `for_article()`."""
-    known = {row.position: row.image for row in post.post_images.all()}
-    found = []
-    for number, source in enumerate(post.live_revision.snapshot.meta.image_sources, start=1):
-        row = known.get(number)
-        facts = (
-            {"width": row.width, "height": row.height, "is_refused": row.licence == "refused"}
-            if row is not None and row.url == source.url
-            else {}
-        )
-        found.append(pictures.Picture.of(source, **facts))
-    return found
+    return known_pictures.pictures_with(
+        post.live_revision.snapshot, [row.image for row in post.post_images.all()]
+    )
+
+
+def portable_pictures_of(post: Post) -> list[pictures.Picture]:
+    """Return the same for other programs, with whole addresses of what is stored here."""
+    return pictures.elsewhere(pictures_of(post), absolute(pictures.public_uploads()))
 
 
 def check_of(post: Post) -> claims.Check:
@@ -197,14 +200,16 @@ def check_of(post: Post) -> claims.Check:
     )
 
 
-def box_of(post: Post, check: claims.Check | None = None) -> list[metabox.Group]:
+def box_of(
+    post: Post, check: claims.Check | None = None, uses: counters.UseCounts | None = None
+) -> list[metabox.Group]:
     """Return the meta box of the live revision. No queries after `for_article()`."""
     return metabox.meta_box(
         post.live_revision.snapshot,
         statistics=getattr(post, "statistics", None),
         imported=getattr(post, "imported", None),
         origin=post.live_revision.origin,
-        links=metabox.Links.of(post),
+        links=metabox.Links.of(post, uses),
         check=check_of(post) if check is None else check,
     )
 
@@ -232,17 +237,18 @@ def _tags(post: Post, counts: counters.UseCounts) -> list[Any]:
 
 
 @require_safe
+@revalidated
 @answers_moved_and_withdrawn
-def article(request: HttpRequest, slug: str) -> HttpResponse:
+def article(request: HttpRequest, moment: Moment, slug: str) -> HttpResponse:
     """Show a published post.
 
-    Queries: post, tags, entities, images, counts, stamp, similar (2), neighbours (2), more of the
-    first tag.
+    Queries: change, post, tags, entities, images, counts, stamp, similar (2), neighbours, more of
+    the first tag.
     """
-    now = timezone.now()
-    post = find_post(slug, now)
+    post = find_post(slug, moment.now)
     robots = "" if post.is_indexable else NOINDEX
-    return with_robots(render(request, "posts/article.html", _context(post, robots, now)), robots)
+    context = _context(post, robots, moment.now)
+    return with_robots(render(request, "posts/article.html", context), robots)
 
 
 def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
@@ -273,9 +279,10 @@ def _context(post: Any, robots: str, now: dt.datetime) -> dict[str, Any]:
             policy=pictures.ImagePolicy.from_settings(),
         ),
         lede=markdown.render_inline(revision.lede),
-        metabox=box_of(post, check),
+        metabox=box_of(post, check, counts),
         claims=check,
         tags=tags,
+        tag_feed=reverse("tag-feed-atom", args=[tags[0].slug]) if tags else "",
         similar=found,
         similar_definition=similar.DEFINITION,
         beside=neighbours.beside(post, now),

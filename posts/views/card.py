@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import card_image
 from posts.views.article import answers_moved_and_withdrawn, find_post, stamp_of
+from posts.views.conditional import Moment, revalidated
 from posts.views.page import NOINDEX, with_robots
 
 
 @require_safe
+@revalidated
 @answers_moved_and_withdrawn
-def article_card(request: HttpRequest, slug: str) -> HttpResponse:
-    """Return the card of a published post. Queries: post, tags, entities, images, stamp."""
-    post = find_post(slug, timezone.now())
+def article_card(request: HttpRequest, moment: Moment, slug: str) -> HttpResponse:
+    """Return the card of a published post. Queries: change, post, tags, entities, images, stamp."""
+    post = find_post(slug, moment.now)
     stamp = stamp_of(post)
     review = ""
     if stamp.decided_at is not None:

@@ -1,20 +1,24 @@
 """A post as plain values: what JSON views, the API and the dumps say of it, in the same words.
 
 In: a post of `for_article()` or `for_summary()` and its stamp. Out: dictionaries of texts, numbers
-and moments with absolute addresses. No queries; nothing of an account but its public name.
+and moments with absolute addresses; nothing of an account but its public name. Only `summaries`
+makes queries.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.urls import reverse
 
 from posts import disclosure, markdown, metabox
 from posts.models import Entity, Post, Revision, Tag
-from posts.views.article import Stamp, box_of, pictures_of
+from posts.views.article import Stamp, box_of, portable_pictures_of, stamps_of
 from posts.views.page import LEDE_MAX, absolute
+
+Known = Mapping[int, disclosure.Hands] | None
 
 #: Of the identifiers of this system; any other value would give every post another one.
 NAMESPACE = uuid.UUID("6f1d0bd7-6a0f-5a53-9a39-0f5f3c1f8d52")
@@ -29,8 +33,15 @@ def identifier(post: Post) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, f"{identity.source.name}\x00{identity.key}")
 
 
-def summary(post: Any, stamp: Stamp) -> dict[str, Any]:
-    """Return what a list says of a post of `for_summary()`."""
+def summaries(posts: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """Return by id what a list says of posts of `for_summary()`. Queries: stamps, hands."""
+    stamps = stamps_of(posts)
+    known = disclosure.hands_of([post.live_revision for post in posts])
+    return {post.pk: summary(post, stamps[post.pk], known) for post in posts}
+
+
+def summary(post: Any, stamp: Stamp, known: Known = None) -> dict[str, Any]:
+    """Return what a list says of a post; `known` is of `disclosure.hands_of`."""
     return {
         "id": str(identifier(post)),
         "slug": post.slug,
@@ -48,7 +59,7 @@ def summary(post: Any, stamp: Stamp) -> dict[str, Any]:
         "published_at": post.published_at,
         "modified_at": post.modified_at,
         "tags": [{**tag_reference(row.tag), "origin": row.origin} for row in post.post_tags.all()],
-        "disclosure": disclosed(post, post.live_revision, stamp),
+        "disclosure": disclosed(post, post.live_revision, stamp, known),
         "review": reviewed(stamp),
     }
 
@@ -67,16 +78,16 @@ def document(post: Any, stamp: Stamp) -> dict[str, Any]:
                 "caption": picture.caption,
                 "alt": picture.alt or picture.caption,
             }
-            for number, picture in enumerate(pictures_of(post), start=1)
+            for number, picture in enumerate(portable_pictures_of(post), start=1)
         ],
         "meta": metabox.as_json(box_of(post)),
     }
 
 
-def archived(post: Any, stamp: Stamp) -> dict[str, Any]:
+def archived(post: Any, stamp: Stamp, known: Known) -> dict[str, Any]:
     """Return a line of a dump: content as it came, without what is counted or only shown."""
     return {
-        **summary(post, stamp),
+        **summary(post, stamp, known),
         **content_of(post.live_revision),
         "entities": [entity_reference(row.entity) for row in post.post_entities.all()],
         # Claims of the source, as they came; see the page for what the site finds about them.
@@ -94,10 +105,10 @@ def content_of(revision: Revision) -> dict[str, Any]:
     }
 
 
-def disclosed(post: Post, revision: Revision, stamp: Stamp) -> dict[str, str]:
+def disclosed(post: Post, revision: Revision, stamp: Stamp, known: Known = None) -> dict[str, str]:
     """Return who made the text, in a sentence, a value of `posts.disclosure`, and a page."""
     told = disclosure.disclosure(
-        post, revision=revision, reviewer=stamp.byline, reviewed_at=stamp.decided_at
+        post, revision=revision, reviewer=stamp.byline, reviewed_at=stamp.decided_at, known=known
     )
     return {
         "text": told.text,

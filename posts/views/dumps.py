@@ -1,12 +1,11 @@
 """The dumps as readers find them: a small page, the checksums and the files.
 
 In: the name of a file. Out: what `write_dumps` wrote last; a name that its index does not hold is
-no file. Nothing here looks at the archive.
+no file, and one that holds what has left the lists since is none until it is written anew.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import dumps
-from posts.views.conditional import conditional
+from posts.views.conditional import Moment, conditional, etag_of, revalidated_by_body
 from posts.views.page import page_context
 
 GZIP_TYPE = "application/gzip"
@@ -30,14 +29,18 @@ INTRO = (
 
 
 @require_safe
+@revalidated_by_body
 def page(request: HttpRequest) -> HttpResponse:
-    """List the files. No queries."""
+    """List the files that may be read now. One query: departures."""
+    there = dumps.read_index(Path(settings.DUMPS_FOLDER)).dumps
+    found = dumps.offered(there, timezone.now())
     context = page_context(
         page_title="Dumps",
         description=INTRO,
         path=request.path,
         intro=INTRO,
-        dumps=dumps.read_index(Path(settings.DUMPS_FOLDER)).dumps,
+        dumps=found,
+        is_waiting=len(found) < len(there),
         sums_url=reverse("dump", args=[dumps.SUMS]),
     )
     return render(request, "posts/dumps.html", context)
@@ -45,21 +48,24 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def download(request: HttpRequest, name: str) -> HttpResponseBase:
-    """Return a file of the index, or the checksums. No queries."""
+    """Return a file that may be read now, or the checksums of those. One query: departures.
+
+    404 for one that holds what has left the lists since it was written, until it is written anew.
+    """
     now = timezone.now()
     folder = Path(settings.DUMPS_FOLDER)
-    known = {dump.name: dump for dump in dumps.read_index(folder).dumps}
-    if name != dumps.SUMS and name not in known:
-        raise Http404("There is no such dump.")
-    file = _opened(folder / name)
-    written_at = dt.datetime.fromtimestamp((folder / name).stat().st_mtime, tz=dt.UTC)
+    there = dumps.read_index(folder).dumps
     if name == dumps.SUMS:
-        with file:
-            sums = HttpResponse(file.read(), content_type=TEXT_TYPE)
-        return conditional(request, sums, changed_at=written_at, now=now)
+        found = dumps.offered(there, now)
+        sums = HttpResponse(dumps.sums_of(found), content_type=TEXT_TYPE)
+        return conditional(request, sums, Moment(now, None), etag_of(sums.content))
+    known = {dump.name: dump for dump in dumps.offered((d for d in there if d.name == name), now)}
+    if name not in known:
+        raise Http404("There is no such dump, or it has to be written anew.")
+    file = _opened(folder / name)
     response = FileResponse(file, as_attachment=True, filename=name, content_type=GZIP_TYPE)
-    fingerprint = known[name].sha256.encode()
-    answer = conditional(request, response, changed_at=written_at, now=now, fingerprint=fingerprint)
+    etag = etag_of(known[name].sha256.encode())
+    answer = conditional(request, response, Moment(now, known[name].made_at), etag)
     if answer is not response:
         file.close()
     return answer

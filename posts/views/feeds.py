@@ -15,15 +15,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import changes, disclosure, feeds, markdown, pictures
+from posts import disclosure, feeds, markdown, pictures
 from posts.models import Entity, Post, Tag
 from posts.pagination import Page, page_of
 from posts.querysets import about, tagged
 from posts.views.article import Stamp, description_of, pictures_of, stamps_of
-from posts.views.conditional import conditional
+from posts.views.conditional import Moment, revalidated
 from posts.views.documents import identifier
 from posts.views.page import absolute
 
@@ -36,50 +35,47 @@ SITE_DESCRIPTION = "Engineering field notes, drafted by a machine and reviewed b
 
 
 @require_safe
-def site(request: HttpRequest, form: str) -> HttpResponse:
-    """Return the newest posts. Queries: posts, tags, entities, images, stamps, change."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
-    page = page_of(_posts(now), request.GET, path=request.path, size=FEED_POSTS)
-    return _feed(
-        request, form, page, now, changed_at, settings.SITE_NAME, SITE_DESCRIPTION, reverse("home")
-    )
+@revalidated
+def site(request: HttpRequest, moment: Moment, form: str) -> HttpResponse:
+    """Return the newest posts. Queries: change, posts, tags, entities, images, stamps, hands."""
+    page = page_of(_posts(moment.now), request.GET, path=request.path, size=FEED_POSTS)
+    return _feed(request, form, page, moment, settings.SITE_NAME, SITE_DESCRIPTION, reverse("home"))
 
 
 @require_safe
-def tag(request: HttpRequest, slug: str, form: str) -> HttpResponse:
+@revalidated
+def tag(request: HttpRequest, moment: Moment, slug: str, form: str) -> HttpResponse:
     """Return the newest posts with a tag. Queries: tag, and those of `site`."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
     found = get_object_or_404(Tag, slug=slug)
     page = page_of(
-        _posts(now),
+        _posts(moment.now),
         request.GET,
         path=request.path,
         size=FEED_POSTS,
-        **tagged(found, now)._asdict(),
+        **tagged(found, moment.now)._asdict(),
     )
     words = f"Reviewed notes with the tag {found.name}."
     title = f"{settings.SITE_NAME}: {found.name}"
-    return _feed(request, form, page, now, changed_at, title, words, found.get_absolute_url())
+    return _feed(request, form, page, moment, title, words, found.get_absolute_url())
 
 
 @require_safe
-def entity(request: HttpRequest, type_slug: str, slug: str, form: str) -> HttpResponse:
+@revalidated
+def entity(
+    request: HttpRequest, moment: Moment, type_slug: str, slug: str, form: str
+) -> HttpResponse:
     """Return the newest posts about an entity. Queries: entity, and those of `site`."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
     found = get_object_or_404(Entity, type_slug=type_slug, slug=slug)
     page = page_of(
-        _posts(now),
+        _posts(moment.now),
         request.GET,
         path=request.path,
         size=FEED_POSTS,
-        **about(found, now)._asdict(),
+        **about(found, moment.now)._asdict(),
     )
     words = f"Reviewed notes about {found.name}."
     title = f"{settings.SITE_NAME}: {found.name} ({found.type})"
-    return _feed(request, form, page, now, changed_at, title, words, found.get_absolute_url())
+    return _feed(request, form, page, moment, title, words, found.get_absolute_url())
 
 
 def _posts(now: dt.datetime) -> Any:
@@ -90,8 +86,7 @@ def _feed(
     request: HttpRequest,
     form: str,
     page: Page,
-    now: dt.datetime,
-    changed_at: dt.datetime | None,
+    moment: Moment,
     title: str,
     description: str,
     home: str,
@@ -104,29 +99,32 @@ def _feed(
         feed_url=first,
         page_url=f"{first}?{page.query}" if page.query else first,
         author=settings.SITE_NAME,
-        updated_at=changed_at or NEVER,
+        updated_at=moment.changed_at or NEVER,
         next_url=absolute(page.next_url) if page.next_url else "",
         previous_url=absolute(page.previous_url) if page.previous_url else "",
     )
     entries = entries_of(page.items)
     if form == "atom":
-        response = HttpResponse(feeds.as_atom(channel, entries), content_type=feeds.ATOM_TYPE)
-    else:
-        body = json.dumps(feeds.as_json_feed(channel, entries), ensure_ascii=False)
-        response = HttpResponse(body, content_type=feeds.JSON_FEED_TYPE)
-    return conditional(request, response, changed_at=changed_at, now=now)
+        return HttpResponse(feeds.as_atom(channel, entries), content_type=feeds.ATOM_TYPE)
+    body = json.dumps(feeds.as_json_feed(channel, entries), ensure_ascii=False)
+    return HttpResponse(body, content_type=feeds.JSON_FEED_TYPE)
 
 
 def entries_of(posts: Sequence[Any]) -> list[feeds.Entry]:
-    """Return posts of `for_article()` as entries of a feed. One query: the stamps."""
+    """Return posts of `for_article()` as entries of a feed. Queries: stamps, hands."""
     stamps = stamps_of(posts)
-    policy = pictures.ImagePolicy.from_settings()
-    return [_entry(post, stamps[post.pk], policy) for post in posts]
+    known = disclosure.hands_of([post.live_revision for post in posts])
+    policy = pictures.ImagePolicy.from_settings(uploads=absolute(pictures.public_uploads()))
+    return [_entry(post, stamps[post.pk], known, policy) for post in posts]
 
 
-def _entry(post: Any, stamp: Stamp, policy: pictures.ImagePolicy) -> feeds.Entry:
+def _entry(
+    post: Any, stamp: Stamp, known: dict[int, disclosure.Hands], policy: pictures.ImagePolicy
+) -> feeds.Entry:
     revision = post.live_revision
-    told = disclosure.disclosure(post, reviewer=stamp.byline, reviewed_at=stamp.decided_at)
+    told = disclosure.disclosure(
+        post, reviewer=stamp.byline, reviewed_at=stamp.decided_at, known=known
+    )
     lede = markdown.render_inline(revision.lede)
     body = markdown.rendered(
         revision.digest, revision.body, images=pictures_of(post), policy=policy

@@ -8,11 +8,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import counters, page_views
 from posts.models import Post
+from posts.views import former
+from posts.views.conditional import Moment, revalidated
 from posts.views.page import cards, page_context
 
 NEWEST = 12
@@ -24,12 +25,17 @@ DESCRIPTION = "Short engineering notes, drafted by a machine and checked by peop
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+@revalidated
+def home(request: HttpRequest, moment: Moment) -> HttpResponse:
     """Show the newest posts, the most read, the stacks and the areas.
 
-    Queries: posts, their tags, total, most read (6), fields (4 or 5).
+    Queries: change, posts, their tags, total, most read (none to 3), fields. The page has no
+    parameters of its own: with some, it is asked first whether a post was at `/?p=12` before (1 or
+    2).
     """
-    now = timezone.now()
+    if request.META.get("QUERY_STRING") and (answer := former.answer(request)):
+        return answer
+    now = moment.now
     newest = Post.objects.indexable(now).for_card().order_by("-listed_at", "-pk")
     posts = cards(newest[:NEWEST])
     fields = counters.most_used(("stack", "area"), FIELDS, now)

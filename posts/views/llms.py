@@ -11,14 +11,12 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import changes, counters
+from posts import counters
 from posts.models import Post
-from posts.views.article import stamps_of
-from posts.views.conditional import conditional
-from posts.views.documents import summary
+from posts.views.conditional import Moment, revalidated
+from posts.views.documents import summaries
 from posts.views.page import absolute
 
 NEWEST = 20
@@ -38,13 +36,13 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>#])")
 
 
 @require_safe
-def llms_txt(request: HttpRequest) -> HttpResponse:
-    """Describe the site. Queries: posts, tags, stamps, stacks, total, change."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
+@revalidated
+def llms_txt(request: HttpRequest, moment: Moment) -> HttpResponse:
+    """Describe the site. Queries: change, posts, tags, stamps, hands, stacks, total."""
+    now = moment.now
     posts = list(Post.objects.indexable(now).for_summary().order_by("-listed_at", "-pk")[:NEWEST])
-    stamps = stamps_of(posts)
-    notes = [summary(post, stamps[post.pk]) for post in posts]
+    told = summaries(posts)
+    notes = [told[post.pk] for post in posts]
     stacks = counters.most_used(("stack",), STACKS, now)["stack"]
     total = counters.total_listed(now)
     parts = [
@@ -73,8 +71,7 @@ def llms_txt(request: HttpRequest) -> HttpResponse:
         _section("Optional", _more_places()),
     ]
     text = "\n\n".join(part for part in parts if part) + "\n"
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-    return conditional(request, response, changed_at=changed_at, now=now)
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 def _places() -> list[str]:

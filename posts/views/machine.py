@@ -12,18 +12,17 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from posts import changes, disclosure, markdown, metabox
+from posts import disclosure, markdown, metabox
 from posts.views.article import (
     answers_moved_and_withdrawn,
     box_of,
     find_post,
-    pictures_of,
+    portable_pictures_of,
     stamp_of,
 )
-from posts.views.conditional import conditional
+from posts.views.conditional import Moment, revalidated, revalidated_by_body
 from posts.views.documents import document
 from posts.views.page import NOINDEX, absolute, with_robots
 
@@ -37,31 +36,28 @@ ROBOTS = "User-agent: *\nDisallow: /admin/\nDisallow: /preview/\n"
 
 
 @require_safe
+@revalidated
 @answers_moved_and_withdrawn
-def article_markdown(request: HttpRequest, slug: str) -> HttpResponse:
-    """Return a published post as Markdown. Queries: post, tags, entities, images, stamp, change."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
-    post = find_post(slug, now)
+def article_markdown(request: HttpRequest, moment: Moment, slug: str) -> HttpResponse:
+    """Return a published post as Markdown. Queries: change, post, tags, entities, images, stamp."""
+    post = find_post(slug, moment.now)
     robots = "" if post.is_indexable else NOINDEX
-    response = with_robots(HttpResponse(as_markdown(post), content_type=MARKDOWN_TYPE), robots)
-    return conditional(request, response, changed_at=changed_at, now=now)
+    return with_robots(HttpResponse(as_markdown(post), content_type=MARKDOWN_TYPE), robots)
 
 
 @require_safe
+@revalidated
 @answers_moved_and_withdrawn
-def article_json(request: HttpRequest, slug: str) -> HttpResponse:
-    """Return a published post as JSON. Queries: post, tags, entities, images, stamp, change."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
-    post = find_post(slug, now)
+def article_json(request: HttpRequest, moment: Moment, slug: str) -> HttpResponse:
+    """Return a published post as JSON. Queries: change, post, tags, entities, images, stamp."""
+    post = find_post(slug, moment.now)
     robots = "" if post.is_indexable else NOINDEX
     shape = {"ensure_ascii": False, "indent": 2}
-    response = with_robots(JsonResponse(as_json(post), json_dumps_params=shape), robots)
-    return conditional(request, response, changed_at=changed_at, now=now)
+    return with_robots(JsonResponse(as_json(post), json_dumps_params=shape), robots)
 
 
 @require_safe
+@revalidated_by_body
 def robots_txt(request: HttpRequest) -> HttpResponse:
     """Return the rules for robots and where the sitemap is. No queries."""
     text = f"{ROBOTS}\nSitemap: {absolute(reverse('sitemap'))}\n"
@@ -69,6 +65,7 @@ def robots_txt(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@revalidated_by_body
 def opensearch(request: HttpRequest) -> HttpResponse:
     """Return what a browser needs to search this site from its own field. No queries."""
     context = {
@@ -99,7 +96,7 @@ def as_markdown(post: Any) -> str:
     parts = [
         f"# {revision.title}",
         revision.lede,
-        markdown.portable(revision.body, pictures_of(post)),
+        markdown.portable(revision.body, portable_pictures_of(post)),
         "## alphanode post meta",
         "\n".join(facts),
         metabox.as_markdown(box_of(post)),

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import pictures
+from posts.views.conditional import revalidated_by_body
 from posts.views.page import NOINDEX, absolute, page_context, with_robots
 
 #: RFC 9116 wants a date less than a year away, after which nobody should rely on the contact.
@@ -35,6 +36,7 @@ TEXTS = {
 
 
 @require_safe
+@revalidated_by_body
 def text(request: HttpRequest, name: str) -> HttpResponse:
     """Show one of the texts about the site."""
     title, description, template = TEXTS[name]
@@ -53,6 +55,7 @@ def text(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_safe
+@revalidated_by_body
 def security_txt(request: HttpRequest) -> HttpResponse:
     """Say whom to tell of a weakness (RFC 9116); 404 while no contact is set."""
     if not settings.CONTACT_EMAIL:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -38,7 +39,7 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
         return _no_page(request, is_over=True)
     if link is None:
         return _no_page(request, is_over=False)
-    return _private(render(request, "posts/preview.html", _context(link)))
+    return _private(render(request, "posts/preview.html", _context(link, token)))
 
 
 def _no_page(request: HttpRequest, *, is_over: bool) -> HttpResponse:
@@ -54,14 +55,16 @@ def _private(response: HttpResponse) -> HttpResponse:
     return with_robots(response, ROBOTS)
 
 
-def _context(link: PreviewLink) -> dict[str, Any]:
+def _context(link: PreviewLink, token: str) -> dict[str, Any]:
     revision, post = link.revision, link.revision.post
     is_live = revision.pk == post.live_revision_id
+    # Images that only drafts show are found behind the link too, and nowhere else outside.
+    uploads = f"{reverse('preview', args=[token])}images/"
     article = markdown.rendered(
         revision.digest,
         revision.body,
         images=pictures_of(revision.snapshot),
-        policy=pictures.ImagePolicy.from_settings(),
+        policy=pictures.ImagePolicy.from_settings(uploads=uploads),
     )
     return revision_context(post, revision, article) | {
         "link": link,

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from posts import disclosure
 from posts import provenance as records
 from posts.views.article import answers_moved_and_withdrawn, check_of, find_post, stamp_of
+from posts.views.conditional import revalidated_by_body
 from posts.views.page import NOINDEX, absolute, page_context, with_robots
 
 
@@ -43,6 +44,7 @@ def _told(request: HttpRequest, slug: str) -> dict[str, Any]:
 
 
 @require_safe
+@revalidated_by_body
 @answers_moved_and_withdrawn
 def provenance(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the record of a published post. Queries: those of the article, and five."""
@@ -60,6 +62,7 @@ def provenance(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@revalidated_by_body
 @answers_moved_and_withdrawn
 def provenance_json(request: HttpRequest, slug: str) -> HttpResponse:
     """Return the same as JSON."""

@@ -18,6 +18,7 @@ from posts import content, disclosure, markdown, metabox, pictures
 from posts.known_pictures import pictures_of
 from posts.models import Revision
 from posts.views.article import Stamp, answers_moved_and_withdrawn, find_post
+from posts.views.conditional import revalidated_by_body
 from posts.views.page import NOINDEX, page_context, with_robots
 from posts.views.provenance import before_of
 
@@ -25,6 +26,7 @@ PAGE = 50
 
 
 @require_safe
+@revalidated_by_body
 @answers_moved_and_withdrawn
 def revisions(request: HttpRequest, slug: str) -> HttpResponse:
     """List the approved revisions, newest first. Queries: the post's four, revisions, approvals."""
@@ -50,6 +52,7 @@ def revisions(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@revalidated_by_body
 @answers_moved_and_withdrawn
 def revision(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show one approved revision. Queries: the post's four, revision, approval, images, hands."""

@@ -25,7 +25,7 @@ from posts.search import finding, vocabulary
 from posts.search.database import Candidate
 from posts.search.finding import NEWEST, RELEVANCE, RESULTS_MAX, Counted, Found
 from posts.search.language import QUERY_MAX, Filter, Part, Query, parse
-from posts.search.passages import best_passage, marked, texts
+from posts.search.passages import Piece, best_passage, marked, texts
 from posts.views.page import cards, page_context, with_robots
 
 ROBOTS = "noindex,follow"
@@ -58,6 +58,7 @@ def search(request: HttpRequest) -> HttpResponse:
     page = _page_number(request.GET.get("page", ""), problems)
     context = page_context(
         page_title=f"Search: {query}" if query.parts else "Search",
+        description="Search the reviewed notes by words, tags, difficulty and date.",
         robots=ROBOTS,
         typed=typed[:QUERY_MAX],
         query=query,
@@ -144,18 +145,23 @@ def _results(shown: Sequence[Candidate], query: Query, now: dt.datetime) -> list
         post.pk: post for post in cards(Post.objects.indexable(now).for_card().filter(pk__in=ids))
     }
     results = [posts[pk] for pk in ids if pk in posts]
-    bodies = dict(
-        Revision.objects.filter(pk__in=[post.live_revision_id for post in results]).values_list(
-            "pk", "body"
-        )
-        if query.terms
-        else ()
-    )
+    passages = passages_of([(post, post.lede_text) for post in results], query)
     for post in results:
         post.title_pieces = marked(post.title, query.stems)
-        body = bodies.get(post.live_revision_id, "")
-        post.passage = best_passage(chain([post.lede_text], texts(body)), query.stems)
+        post.passage = passages[post.pk]
     return results
+
+
+def passages_of(posts: Sequence[tuple[Any, str]], query: Query) -> dict[int, list[Piece]]:
+    """Return by post what answers the query, of its lead as text or its body. At most one query."""
+    live = [post.live_revision_id for post, _ in posts] if query.terms else []
+    bodies = dict(Revision.objects.filter(pk__in=live).values_list("pk", "body"))
+    return {
+        post.pk: best_passage(
+            chain([lead], texts(bodies.get(post.live_revision_id, ""))), query.stems
+        )
+        for post, lead in posts
+    }
 
 
 def _facets(found: Found, sort: str, now: dt.datetime) -> list[dict[str, Any]]:

@@ -12,14 +12,13 @@ from collections.abc import Iterator, Sequence
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import escape
 from django.views.decorators.http import require_safe
 
-from posts import changes, db
+from posts import db
 from posts.models import Post
 from posts.querysets import MODIFIED_AT, SHARD_IDS
-from posts.views.conditional import conditional
+from posts.views.conditional import Moment, etag_of, revalidated
 from posts.views.page import absolute
 
 XML_TYPE = "application/xml; charset=utf-8"
@@ -32,31 +31,28 @@ SHARD_MAX = (2**63 - 1) // SHARD_IDS - 1
 
 
 @require_safe
-def index(request: HttpRequest) -> HttpResponse:
-    """List the shards that hold anything, each with its newest change. Queries: shards, change."""
-    now = timezone.now()
-    changed_at = changes.last_change(now)
+@revalidated
+def index(request: HttpRequest, moment: Moment) -> HttpResponse:
+    """List the shards that hold anything, each with its newest change. Queries: change, shards."""
     lines = [
         _line("sitemap", absolute(reverse("sitemap-shard", args=[number])), modified_at)
-        for number, modified_at in db.newest_by_shard(SHARD_IDS, now)
+        for number, modified_at in db.newest_by_shard(SHARD_IDS, moment.now)
     ]
     body = f'{HEAD}<sitemapindex xmlns="{NAMESPACE}">\n{"".join(lines)}</sitemapindex>\n'
-    response = HttpResponse(body, content_type=XML_TYPE)
-    return conditional(request, response, changed_at=changed_at, now=now)
+    return HttpResponse(body, content_type=XML_TYPE)
 
 
 @require_safe
-def shard(request: HttpRequest, number: int) -> HttpResponseBase:
-    """List the posts of one range of ids. Queries: posts, change; memory: one range, narrow.
+@revalidated
+def shard(request: HttpRequest, moment: Moment, number: int) -> HttpResponseBase:
+    """List the posts of one range of ids. Queries: change, posts; memory: one range, narrow.
 
     404 when it holds none, since the protocol knows no empty file.
     """
     if number > SHARD_MAX:
         raise Http404("There is no such part of the sitemap.")
-    now = timezone.now()
-    changed_at = changes.last_change(now)
     rows = list(
-        Post.objects.indexable(now)
+        Post.objects.indexable(moment.now)
         .filter(pk__gte=number * SHARD_IDS, pk__lt=(number + 1) * SHARD_IDS)
         .order_by("pk")
         .values_list("slug", MODIFIED_AT)
@@ -67,13 +63,8 @@ def shard(request: HttpRequest, number: int) -> HttpResponseBase:
     for slug, modified_at in rows:
         seen.update(f"\n{slug} {modified_at.isoformat()}".encode())
     response = StreamingHttpResponse(_urls(rows), content_type=XML_TYPE)
-    return conditional(
-        request,
-        response,
-        changed_at=changed_at,
-        now=now,
-        fingerprint=seen.digest(),
-    )
+    response.headers["ETag"] = etag_of(seen.digest())
+    return response
 
 
 def _urls(rows: Sequence[tuple[str, dt.datetime]]) -> Iterator[str]:

@@ -9,17 +9,17 @@ import datetime as dt
 from collections import Counter as Tally
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from posts import counters
 from posts.models import Entity, Post, Tag, Topic
 from posts.pagination import Cursor, Page, page_of
 from posts.selection import PARAMETER_OF
+from posts.views.conditional import Moment, revalidated
 from posts.views.page import cards, page_context
 
 TAGS_A_KIND = 60
@@ -43,7 +43,6 @@ KIND_LABELS = {
 def _list_page(
     request: HttpRequest, page: Page, *, heading: str, intro: str, **more: Any
 ) -> HttpResponse:
-    cards(page.items)
     context = page_context(
         page_title=heading,
         description=intro,
@@ -64,21 +63,31 @@ def _feeds(of: str, *parts: str) -> list[tuple[str, str]]:
     ]
 
 
-def _related(page: Page, now: dt.datetime, *, without: Tag | None = None) -> list[Any]:
-    """Return the tags that the posts of a page carry most often, with counts. One query."""
+def _related(
+    page: Page, now: dt.datetime, *, tag: Tag | None = None, entity: Entity | None = None
+) -> tuple[list[Any], int]:
+    """Return the tags that the posts of a page carry most often, and how many posts there are.
+
+    The page is that of a tag or an entity. One query, for all the counts.
+    """
     seen: dict[int, Any] = {}
     uses: Tally[int] = Tally()
     for post in page.items:
-        for row in post.post_tags.all():
-            seen[row.tag_id] = row.tag
-            uses[row.tag_id] += 1
-    if without is not None:
-        uses.pop(without.pk, None)
-    tags = [seen[pk] for pk, _ in uses.most_common(RELATED_TAGS)]
-    counts = counters.use_counts(tags=[tag.pk for tag in tags], now=now).tags if tags else {}
-    for tag in tags:
-        tag.count = counts.get(tag.pk, 0)
-    return tags
+        for one in post.card_tags:
+            seen[one.pk] = one
+            uses[one.pk] += 1
+    own = [tag.pk] if tag is not None else []
+    for pk in own:
+        uses.pop(pk, None)
+    related = [seen[pk] for pk, _ in uses.most_common(RELATED_TAGS)]
+    counts = counters.use_counts(
+        tags=[*own, *(one.pk for one in related)],
+        entities=[entity.pk] if entity is not None else [],
+        now=now,
+    )
+    for one in related:
+        one.count = counts.tags[one.pk]
+    return related, sum(counts.tags[pk] for pk in own) + sum(counts.entities.values())
 
 
 def _spelled(part: str) -> str:
@@ -89,22 +98,21 @@ def _spelled(part: str) -> str:
 
 
 def _topics_of(stack: Tag, now: dt.datetime) -> list[Any]:
-    """Return the topics of a stack by name, also by former ones, with counts. Three queries."""
-    names = [stack.name, *stack.aliases.values_list("name", flat=True)]
-    topics: list[Any] = list(Topic.objects.filter(stack__in=names).order_by("subject")[:TOPICS_MAX])
-    counts = counters.topic_counts([topic.pk for topic in topics], now) if topics else {}
-    for topic in topics:
-        topic.count = counts.get(topic.pk, 0)
-    return [topic for topic in topics if topic.count]
+    """Return the topics of a stack by name, also by former ones, with counts. One query."""
+    names = Tag.objects.filter(Q(pk=stack.pk) | Q(merged_into=stack)).values("name")
+    topics = Topic.objects.filter(stack__in=names).order_by("subject")
+    count = F("use_count") + counters.due_amount("topic", now)
+    return [topic for topic in topics.annotate(count=count)[:TOPICS_MAX] if topic.count > 0]
 
 
 @require_safe
-def tag(request: HttpRequest, slug: str) -> HttpResponse:
+@revalidated
+def tag(request: HttpRequest, moment: Moment, slug: str) -> HttpResponse:
     """List posts with a tag.
 
-    Queries: tag, posts, their tags, related counts, count, dates (2), topics of a stack (3).
+    Queries: change, tag, posts, their tags, counts, dates, topics of a stack.
     """
-    now = timezone.now()
+    now = moment.now
     found = get_object_or_404(Tag.objects.select_related("merged_into"), slug=_spelled(slug))
     if found.merged_into is not None:
         return redirect(found.merged_into, permanent=True)
@@ -116,6 +124,8 @@ def tag(request: HttpRequest, slug: str) -> HttpResponse:
         moment="post_tags__listed_at",
         key="post_tags__content_object_id",
     )
+    cards(page.items)
+    related, total = _related(page, now, tag=found)
     kicker = "Tag" if found.kind == Tag.Kind.FREE else found.get_kind_display().capitalize()
     return _list_page(
         request,
@@ -124,8 +134,8 @@ def tag(request: HttpRequest, slug: str) -> HttpResponse:
         kicker=kicker,
         intro=f"Reviewed notes with the tag {found.name}.",
         empty_text=f"No reviewed note has the tag {found.name} yet.",
-        total=counters.use_counts(tags=[found.pk], now=now).tags[found.pk],
-        related=_related(page, now, without=found),
+        total=total,
+        related=related,
         alternates=_feeds("tag", found.slug),
         topics=_topics_of(found, now) if found.kind == Tag.Kind.STACK else [],
         dates=_dates(found, now),
@@ -134,16 +144,18 @@ def tag(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _dates(tag: Tag, now: dt.datetime) -> tuple[Any, Any] | None:
-    """Return when the first and the last post with a tag were listed. Two steps on its index."""
-    posts = Post.objects.indexable(now).tagged(tag.pk, now).values_list("listed_at", flat=True)
-    last = posts.first()
-    return (posts.reverse().first(), last) if last else None
+    """Return when the first and the last post with a tag were listed. One query by its index."""
+    posts = Post.objects.indexable(now).tagged(tag.pk, now).values("pk")
+    ends = Q(pk=Subquery(posts[:1])) | Q(pk=Subquery(posts.reverse()[:1]))
+    dates = sorted(Post.objects.filter(ends).values_list("listed_at", flat=True))
+    return (dates[0], dates[-1]) if dates else None
 
 
 @require_safe
-def entity(request: HttpRequest, type_slug: str, slug: str) -> HttpResponse:
-    """List posts about an entity. Queries: entity, posts, their tags, related counts, count."""
-    now = timezone.now()
+@revalidated
+def entity(request: HttpRequest, moment: Moment, type_slug: str, slug: str) -> HttpResponse:
+    """List posts about an entity. Queries: change, entity, posts, their tags, counts."""
+    now = moment.now
     entities = Entity.objects.select_related("merged_into")
     found = get_object_or_404(entities, type_slug=_spelled(type_slug), slug=_spelled(slug))
     if found.merged_into is not None:
@@ -156,6 +168,8 @@ def entity(request: HttpRequest, type_slug: str, slug: str) -> HttpResponse:
         moment="post_entities__listed_at",
         key="post_entities__post_id",
     )
+    cards(page.items)
+    related, total = _related(page, now, entity=found)
     return _list_page(
         request,
         page,
@@ -163,23 +177,25 @@ def entity(request: HttpRequest, type_slug: str, slug: str) -> HttpResponse:
         kicker=f"Entity · {found.type}",
         intro=f"Reviewed notes about {found.name}.",
         empty_text=f"No reviewed note is about {found.name} yet.",
-        total=counters.use_counts(entities=[found.pk], now=now).entities[found.pk],
-        related=_related(page, now),
+        total=total,
+        related=related,
         alternates=_feeds("entity", found.type_slug, found.slug),
     )
 
 
 @require_safe
-def topic(request: HttpRequest, slug: str) -> HttpResponse:
+@revalidated
+def topic(request: HttpRequest, moment: Moment, slug: str) -> HttpResponse:
     """List posts with a topic, and where each part of them begins.
 
-    Queries: topic, places, posts, their tags, the stack's tag, count.
+    Queries: change, topic, places, posts, their tags, the stack's tag, count.
     """
-    now = timezone.now()
+    now = moment.now
     found = get_object_or_404(Topic, slug=_spelled(slug))
     # The second condition is the index's own, without which SQLite does not use it.
     posts = Post.objects.indexable(now).filter(topic=found.name).exclude(topic="")
     page = page_of(posts.for_card(), request.GET, path=request.path, size=TOPIC_PAGE)
+    cards(page.items)
     return _list_page(
         request,
         page,
@@ -212,9 +228,10 @@ def _parts(posts: Any, path: str) -> list[tuple[str, str]]:
 
 
 @require_safe
-def tag_list(request: HttpRequest) -> HttpResponse:
-    """Show the most used tags of each kind. Queries: recent deltas, one a kind, theirs, counts."""
-    now = timezone.now()
+@revalidated
+def tag_list(request: HttpRequest, moment: Moment) -> HttpResponse:
+    """Show the most used tags of each kind. Queries: change, tags."""
+    now = moment.now
     by_kind = counters.most_used(list(KIND_LABELS), TAGS_A_KIND, now)
     context = page_context(
         page_title="Tags",

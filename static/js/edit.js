@@ -30,10 +30,21 @@ if (form) {
     said.toggleAttribute("data-failed", isFailed);
   }
 
+  // What is typed, without the panel of images: a file goes with its own button only.
+  function typed() {
+    const data = new FormData(form);
+    for (const name of [...data.keys()]) {
+      if (name.startsWith("upload-")) {
+        data.delete(name);
+      }
+    }
+    return data;
+  }
+
   // A sign of life need not carry the text.
   function values(more) {
     const data = new FormData();
-    const whole = new FormData(form);
+    const whole = typed();
     const names = "typed" in more ? whole.keys() : ["csrfmiddlewaretoken", "tab", "seen", "base"];
     for (const name of names) {
       data.set(name, whole.get(name) ?? "");
@@ -195,7 +206,7 @@ if (form) {
     try {
       const answer = await fetch(form.dataset.preview, {
         method: "POST",
-        body: new FormData(form),
+        body: typed(),
         headers: { Accept: "application/json" },
         redirect: "manual",
       });
@@ -270,6 +281,21 @@ if (form) {
   document.querySelector("[data-edit-preview]").hidden = false;
   if (recall()) {
     show(true);
+  }
+
+  // --- An image that was added ---
+
+  const insert = document.querySelector("[data-edit-insert]");
+  if (insert) {
+    insert.hidden = false;
+    insert.querySelector("button").addEventListener("click", () => {
+      const body = form.elements.namedItem("body");
+      body.value = `${body.value.trimEnd()}\n\n${insert.dataset.editInsert}`.trimStart();
+      insert.remove();
+      body.focus();
+      body.setSelectionRange(body.value.length, body.value.length);
+      body.dispatchEvent(new Event("input", { bubbles: true }));
+    });
   }
 
   // --- Others ---

@@ -48,6 +48,13 @@ def public_pages(browser: Browser, demo: Demo) -> dict[str, str]:
         "topic": topic,
         "entity": entity,
         "tags": "/tags/",
+        "search": "/search/?q=testing",
+        "search-nothing": "/search/?q=no-such-word",
+        "provenance": f"{article}provenance/",
+        "revisions": f"{article}revisions/",
+        "revision": f"{article}revisions/1/",
+        "report": f"{article}report/",
+        "dumps": "/dumps/",
         "about": "/about/",
         "review": "/about/review/",
         "privacy": "/privacy/",
@@ -76,7 +83,7 @@ def take_public(context: BrowserContext, demo: Demo, pages: dict[str, str], suff
 
 
 def take_admin(context: BrowserContext, demo: Demo, suffix: str) -> None:
-    """Take the queue and a draft in it."""
+    """Take the queue, a draft in it, and the page that imports a file."""
     page = context.new_page()
     page.goto(f"{demo.url}/admin/")
     page.get_by_label("Username").fill("editor")
@@ -86,6 +93,8 @@ def take_admin(context: BrowserContext, demo: Demo, suffix: str) -> None:
     save(page, "queue", suffix)
     page.locator("a.queue-title").first.click()
     save(page, "draft", suffix)
+    page.goto(f"{demo.url}/admin/import/")
+    save(page, "import", suffix)
     page.close()
 
 

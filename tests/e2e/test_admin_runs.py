@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from posts import writing
-from posts.importing import report, undo
+from posts.importing import report, undo, uploads
 from posts.models import ImportedPost, ImportRun, Post
 from tests.builders import make_snapshot, make_user
 from tests.e2e.looks import each_look
@@ -82,7 +82,43 @@ def pages(runs):
         "held": reverse("admin:posts_importrun_posts", args=[last]) + "?only=held",
         "undo": reverse("admin:posts_importrun_undo", args=[last]),
         "nothing-to-undo": reverse("admin:posts_importrun_undo", args=[runs["undo"].pk]),
+        "import": reverse("admin:import"),
+        "tried": reverse("admin:import_upload", args=[tried("tried.jsonl").pk]),
+        "imported": reverse("admin:import_upload", args=[confirmed("sent.jsonl").pk]),
     }
+
+
+def tried(name):
+    """Return an upload whose report has everything a report can have."""
+    lines = (record(50), record(51, moon="full"), {"key": "n52"})
+    return uploads.keep(
+        b"".join(json.dumps(one).encode() + b"\n" for one in lines),
+        **{"file_name": name, "source_name": "uploads", "format_name": "auto"},
+        by=make_user("importer"),
+    )
+
+
+def confirmed(name):
+    upload = tried(name)
+    uploads.confirm(upload)
+    uploads.carry_out(upload)
+    return upload
+
+
+def test_a_file_is_tried_and_imported_without_a_script(live_server, client, browser):
+    page = signed_in(live_server, client, browser, java_script_enabled=False)
+    page.goto(live_server.url + reverse("admin:import"))
+    file = {"name": "n.jsonl", "mimeType": "text/plain", "buffer": json.dumps(record(1)).encode()}
+
+    page.set_input_files("#id_file", file)
+    page.get_by_label("Source").fill("by hand")
+    page.get_by_role("button", name="Try it").click()
+    assert "What would become of 1 record" in page.content()
+    assert not Post.objects.exists()
+    page.get_by_role("button", name="Import: 1 record to write").click()
+
+    assert "1 of 1 records: done." in page.content()
+    assert Post.objects.count() == 1
 
 
 @each_look

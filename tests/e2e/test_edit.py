@@ -9,6 +9,7 @@ from posts import writing
 from posts.models import EditWindow, Post, Revision
 from tests.builders import make_post, make_snapshot, make_user
 from tests.held_posts import import_note
+from tests.image_files import encoded
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -247,3 +248,74 @@ def test_everything_works_without_javascript(sign_in):
 
     assert newest(post).number == 3
     assert Post.objects.get(pk=post.pk).revisions.count() == 3
+
+
+# --- Images -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+def add_image(page):
+    page.set_input_files(
+        "#id_upload-file",
+        {"name": "quay.jpg", "mimeType": "image/jpeg", "buffer": encoded(form="JPEG")},
+    )
+    page.fill("#id_upload-caption", "slack water")
+    page.fill("#id_upload-alt", "a quay at low tide")
+    page.click("text=Add the image")
+    page.wait_for_load_state()
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_image_is_added_with_and_without_scripts(sign_in, media, has_scripts):
+    post = make_post(state="private")
+    page = sign_in(make_user("editor"), edit_url(post), java_script_enabled=has_scripts)
+    page.fill("#id_body", "Typed before.")
+
+    add_image(page)
+
+    assert "![slack water](image:1)" in page.inner_text("[role=status]")
+    if has_scripts:
+        page.click("text=Put it at the end of the body")
+    else:
+        page.fill("#id_body", "Typed before.\n\n![slack water](image:1)")
+    save(page)
+    image = post.revisions.get(number=2)
+    assert image.body == "Typed before.\n\n![slack water](image:1)"
+    assert image.snapshot.meta.image_sources[0].alt == "a quay at low tide"
+
+
+def test_file_goes_with_its_own_button_only(sign_in, media):
+    page = sign_in(make_user("editor"), edit_url(make_post(state="private")))
+    sent = []
+    page.on("request", lambda request: sent.append((request.url, request.post_data_buffer or b"")))
+    page.set_input_files(
+        "#id_upload-file",
+        {"name": "quay.png", "mimeType": "image/png", "buffer": b"the file itself"},
+    )
+
+    typed(page, "title", "Typed beside a file")
+
+    kept = [body for url, body in sent if url.endswith("/keep/")]
+    assert kept
+    assert not any(b"the file itself" in body for _, body in sent)
+
+
+def test_panel_of_images_is_accessible_in_both_themes(sign_in, media):
+    editor, post = make_user("editor"), make_post(state="private")
+    for theme in ("light", "dark"):
+        for width in (320, 1280):
+            page = sign_in(
+                editor,
+                edit_url(post),
+                color_scheme=theme,
+                viewport={"width": width, "height": 900},
+                reduced_motion="reduce",
+            )
+            add_image(page)
+            found = Axe().run(page, context="#upload, .edit-note").response["violations"]
+            assert [one["id"] for one in found] == [], (theme, width)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -12,8 +12,17 @@ from contextlib import contextmanager
 import msgspec
 
 from posts.content import Problem
-from posts.importing.formats import jsonl, text_export
-from posts.importing.formats.listing import Inputs, inputs
+from posts.importing.formats import (
+    csv_table,
+    feed,
+    ghost,
+    html_pages,
+    jsonl,
+    markdown,
+    text_export,
+    wxr,
+)
+from posts.importing.formats.listing import Inputs, inputs, kind_of_file
 from posts.importing.formats.opening import Content, Input, InputError, open_input
 from posts.importing.records import Position, RawRecord, Reader
 
@@ -25,23 +34,37 @@ __all__ = [
     "Inputs",
     "Opened",
     "Reader",
+    "csv_table",
+    "feed",
+    "html_pages",
     "inputs",
     "jsonl",
+    "kind_of_file",
     "open_input",
     "opened",
     "records",
     "sniff",
     "text_export",
+    "wxr",
 ]
 
+#: In the order they are asked, the most certain first. Markdown is what nothing else is.
 READERS: dict[str, Reader] = {
+    "wxr": wxr,
+    "feed": feed,
+    "html": html_pages,
+    "ghost": ghost,
     "jsonl": jsonl,
     "text-export": text_export,
+    "csv": csv_table,
+    "markdown": markdown,
 }
 
 
 def sniff(path_name: str, head: bytes) -> str | None:
     """Return the name of the first format that recognises the content, None when none does."""
+    if markdown.is_certain(path_name, head):
+        return markdown.NAME  # front matter may be JSON, and the text below it like anything
     for name, reader in READERS.items():
         if reader.matches(path_name, head):
             return name
@@ -90,6 +113,13 @@ def records(ready: Opened, after: Position | None = None) -> Iterator[RawRecord]
     """Yield the records of an opened input, those behind `after` when it is given."""
     if ready.reader is None:
         return
-    if after is not None:
-        ready.content.skip(after.end)
-    yield from ready.reader.records(ready.content.stream, ready.source.file, after)
+    if not ready.reader.REREADS:
+        if after is not None:
+            ready.content.skip(after.end)
+        yield from ready.reader.records(ready.content.stream, ready.source, after)
+        return
+    stream = ready.content.rereadable()
+    behind = after.record if after is not None else 0
+    for raw in ready.reader.records(stream, ready.source, after):
+        if raw.position.record > behind:
+            yield raw

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import msgspec
 
@@ -18,7 +18,11 @@ from posts.content import Problem, shown
 from posts.importing.formats.lines import SAMPLE_BYTES, lines
 from posts.importing.records import Decoded, Position, RawRecord, known_key
 
+if TYPE_CHECKING:
+    from posts.importing.formats.opening import Input
+
 NAME = "jsonl"
+REREADS = False
 
 _BOM = b"\xef\xbb\xbf"
 #: How content in UTF-16 or UTF-32 begins, with and without a byte order mark.
@@ -35,12 +39,12 @@ def matches(name: str, head: bytes) -> bool:
     return start.startswith(b"{") or _ARRAY.match(start) is not None
 
 
-def records(stream: BinaryIO, file: str, after: Position | None = None) -> Iterator[RawRecord]:
+def records(stream: BinaryIO, source: Input, after: Position | None = None) -> Iterator[RawRecord]:
     """Yield one raw record a line that is not blank.
 
     A file that is one JSON array, and one in UTF-16 or UTF-32, yields a single refusal.
     """
-    for raw in lines(stream, file, after):
+    for raw in lines(stream, source.file, after):
         if raw.position.record == 1 and not raw.problems:
             problem = _not_lines(raw.raw)
             if problem:

@@ -15,17 +15,40 @@ from posts.importing.records import RECORD_BYTES_MAX, Position, RawRecord
 
 #: Bytes kept of what is no record, enough to recognise it.
 SAMPLE_BYTES = 1024
+#: A byte order mark as it is decoded.
+BOM = "\ufeff"
 
 _STEP_BYTES = 1024 * 1024
 
 
-def too_large(size: int) -> Problem:
+def with_line_feeds(text: str) -> str:
+    """Return a text whose lines end as here, whatever ended them before."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def mended(text: str) -> tuple[str, list[Problem]]:
+    """Return a text without a byte order mark, its lines ended as here, and what was undone."""
+    problems: list[Problem] = []
+
+    def repaired(code: str, value: str, expected: str) -> None:
+        problems.append(Problem(code=code, value=value, expected=expected, severity="repair"))
+
+    if text.startswith(BOM):
+        text = text.removeprefix(BOM)
+        repaired("byte_order_mark", "", "UTF-8 without a byte order mark")
+    if "\r" in text:
+        repaired("line_ends", f"{text.count(chr(13))} carriage returns", "line feeds")
+        text = with_line_feeds(text)
+    return text, problems
+
+
+def too_large(size: int, most: int = RECORD_BYTES_MAX) -> Problem:
     """Return the problem of a record of `size` bytes, as far as it was counted."""
     return Problem(
         code="record_too_large",
         field="",
         value=f"{size:,} bytes",
-        expected=f"at most {RECORD_BYTES_MAX:,} bytes a record",
+        expected=f"at most {most:,} bytes a record",
         hint="split the record or shorten its body",
     )
 
@@ -69,21 +92,21 @@ def lines(stream: BinaryIO, file: str, after: Position | None = None) -> Iterato
         offset += size
 
 
-def whole(stream: BinaryIO, file: str) -> RawRecord:
-    """Return the whole stream as one record."""
+def whole(stream: BinaryIO, file: str, most: int = RECORD_BYTES_MAX) -> RawRecord:
+    """Return the whole stream as one record of at most so many bytes."""
     problems: tuple[Problem, ...] = ()
     parts: list[bytes] = []
     size = 0
     try:
         while part := stream.read(_STEP_BYTES):
             size += len(part)
-            if size <= RECORD_BYTES_MAX:
+            if size <= most:
                 parts.append(part)
             elif len(parts) > 1 or len(parts[0]) > SAMPLE_BYTES:
                 parts = [parts[0][:SAMPLE_BYTES]]
     except InputError as error:
         parts = [b"".join(parts)[:SAMPLE_BYTES]]
         problems = (error.problem,)
-    if size > RECORD_BYTES_MAX:
-        problems = (too_large(size), *problems)
+    if size > most:
+        problems = (too_large(size, most), *problems)
     return RawRecord(b"".join(parts), Position(file, 1, 1, 0, size), problems)

@@ -11,9 +11,11 @@ import os
 import stat
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from posts.content import escaped
 from posts.importing.formats.opening import Input
@@ -26,8 +28,8 @@ _SORTED_AT_ONCE = 10_000
 #: Characters of a name as messages and rows hold it.
 NAME_MAX = 1_000
 _UNKNOWN = -1
-_MEMBER, _NAMED = "m", "n"
 _STANDARD_INPUT = "-"
+_ENDS_LENGTH = ":"
 #: Behind the name of a folder in a list; sorts before every letter, so the order is the names'.
 _IS_FOLDER = b"\0"
 
@@ -36,6 +38,8 @@ class Inputs:
     """The inputs in order, by index or one after the other; iterating begins anew each time."""
 
     def __init__(self, paths: Sequence[str]) -> None:
+        #: What each input is told of the columns of tables: field -> column.
+        self.columns: Mapping[str, str] = {}
         self._blocks: list[bytes] = []
         self._sizes = array("q")
         self._unpacked: tuple[int, list[str]] = (-1, [])
@@ -74,13 +78,47 @@ class Inputs:
             text = zlib.decompress(self._blocks[block]).decode("utf-8", "surrogatepass")
             self._unpacked = (block, text.split("\0"))
         packed = self._unpacked[1][place]
-        name, is_member = packed[1:], packed[0] == _MEMBER
+        beginning, _, name = packed.partition(_ENDS_LENGTH)
+        within = name[int(beginning) :].replace(os.sep, "/") if beginning else ""
         return Input(
             printable(name),
-            None if name == _STANDARD_INPUT and not is_member else Path(name),
+            None if name == _STANDARD_INPUT and not beginning else Path(name),
             None if size == _UNKNOWN else size,
-            is_member,
+            bool(beginning),
+            printable(within or os.path.basename(name)),
+            self.columns,
         )
+
+
+class OneFile:
+    """A single input whose name is not that of the file it lies in, such as an upload."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        shown = printable(name)
+        self._input = Input(shown, path, path.stat().st_size, member=shown)
+        #: What it is told of the columns of a table: field -> column.
+        self.columns: Mapping[str, str] = {}
+
+    @property
+    def size(self) -> int | None:
+        return self._input.size
+
+    def bytes_before(self, index: int) -> int:
+        return 0
+
+    def starting_at(self, first: int) -> Iterator[tuple[int, Input]]:
+        if first == 0:
+            yield 0, self[0]
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Input]:
+        yield self[0]
+
+    def __getitem__(self, index: int) -> Input:
+        """Return the input. Raises `IndexError` for another place than the first."""
+        return msgspec.structs.replace((self._input,)[index], columns=self.columns)
 
 
 def inputs(paths: Sequence[str]) -> Inputs:
@@ -103,16 +141,26 @@ def printable(name: str) -> str:
     return text if len(text) <= NAME_MAX else f"…{text[1 - NAME_MAX :]}"
 
 
+def kind_of_file(name: str) -> str:
+    """Return what a name says about its file, as one word that files can be counted by."""
+    stem, _, ending = name.rpartition("/")[2].rpartition(".")
+    return f"{ending.lower()}-file" if stem else "file-without-ending"
+
+
 def _found(paths: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield packed names and sizes of all that the paths stand for."""
+    """Yield packed names and sizes of all that the paths stand for.
+
+    Packed is a name behind the length of the folder it was found in, if it was.
+    """
     for path in paths:
         if path == _STANDARD_INPUT:
-            yield _NAMED + path, _UNKNOWN
+            yield _ENDS_LENGTH + path, _UNKNOWN
         elif os.path.isdir(path):
+            beginning = f"{len(os.path.join(path, ''))}{_ENDS_LENGTH}"
             for name, size in _members(path):
-                yield _MEMBER + name, size
+                yield beginning + name, size
         else:
-            yield _NAMED + path, _size(path)
+            yield _ENDS_LENGTH + path, _size(path)
 
 
 def _size(path: str) -> int:

@@ -1,17 +1,18 @@
 """Opening inputs: files and standard input, compressed or not.
 
 Input: one input of a listing. Output: a byte stream of uncompressed content that hands out every
-whole byte before it tells of damage. Never extracts archives.
+whole byte before it tells of damage, and one that can be read again. Never extracts archives.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 import msgspec
 import zstandard
@@ -27,6 +28,13 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 #: what a hostile file can make of memory to 32 MiB.
 _STEP_BYTES = 1024
 _OUTPUT_BYTES = 256 * 1024
+#: Most bytes of disk, where temporary files are, for an input that is read more than once and is
+#: compressed or a pipe.
+SPOOL_BYTES_MAX = 8 * 2**30
+#: From so many bytes on, content this many times as large as what it came from is a bomb: texts
+#: shrink to a tenth.
+_BOMB_BYTES = 64 * 2**20
+_BOMB_FACTOR = 100
 
 
 class InputError(Exception):
@@ -203,6 +211,37 @@ class _Replayed(io.RawIOBase):
         return len(data)
 
 
+class _Seekable(io.RawIOBase):
+    """A file that can be read again; what keeps it short is raised each time its end is met."""
+
+    def __init__(self, source: IO[bytes], failure: InputError | None = None) -> None:
+        self._source = source
+        self._failure = failure
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        try:
+            data = self._source.read(len(view))
+        except OSError as error:
+            raise unreadable(error) from error
+        if not data and self._failure is not None:
+            raise self._failure
+        view[: len(data)] = data
+        return len(data)
+
+
 class Content:
     """An open input: `head` to recognise it by, `stream` to read it from the start.
 
@@ -212,6 +251,9 @@ class Content:
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
+        self._spool: IO[bytes] | None = None
+        self._spooled = 0
+        self._is_reread = False
         self._counted = _Counted(source)
         compressed = io.BufferedReader(self._counted, 64 * 1024)
         raw = _Replayed(compressed, 4)
@@ -232,8 +274,59 @@ class Content:
 
     @property
     def taken(self) -> int:
-        """Bytes taken from the input as it is stored, compressed or not: what progress counts."""
-        return self._counted.taken
+        """Bytes taken from the input as it is stored, compressed or not: what progress counts.
+
+        Of an input that is read again: up to the place that is being read.
+        """
+        if self._spool is not None:
+            return self._counted.taken * self._spool.tell() // max(self._spooled, 1)
+        return self._source.tell() if self._is_reread else self._counted.taken
+
+    def rereadable(self) -> BinaryIO:
+        """Return the whole uncompressed content as a seekable stream at its start.
+
+        A plain file is read where it is. Anything else is copied to a temporary file without a
+        name first; what cuts it off is raised at the end of the copy. Raises `InputError` for more
+        than `SPOOL_BYTES_MAX`, and for a bomb.
+        """
+        if self.is_plain and self._source.seekable():
+            self._source.seek(0)
+            self._is_reread = True
+            return io.BufferedReader(_Seekable(self._source), 256 * 1024)
+        self._spool = tempfile.TemporaryFile(prefix="alphanode-import-")  # noqa: SIM115  (see close)
+        failure: InputError | None = None
+        while True:
+            try:
+                part: bytes = self.stream.read1(_OUTPUT_BYTES)  # type: ignore[attr-defined]
+            except InputError as error:
+                failure = error
+                break
+            if not part:
+                break
+            self._spooled += len(part)
+            self._refuse_too_much()
+            try:
+                self._spool.write(part)
+            except OSError as error:
+                raise unreadable(error) from error
+        self._spool.seek(0)
+        return io.BufferedReader(_Seekable(self._spool, failure), 256 * 1024)
+
+    def _refuse_too_much(self) -> None:
+        """Raise when the content is larger than the disk is for, or than anybody's texts are."""
+        size, stored = self._spooled, self._counted.taken
+        is_bomb = size > _BOMB_BYTES and not self.is_plain and size > stored * _BOMB_FACTOR
+        if is_bomb or size > SPOOL_BYTES_MAX:
+            raise InputError(
+                Problem(
+                    code="compression_bomb" if is_bomb else "input_too_large",
+                    value=f"{size:,} bytes from {stored:,}",
+                    expected=f"at most {_BOMB_FACTOR} times the size of the file"
+                    if is_bomb
+                    else f"at most {SPOOL_BYTES_MAX:,} bytes of a pipe or a compressed file",
+                    hint="if it is sound, decompress it and import the plain file",
+                )
+            )
 
     def skip(self, size: int) -> None:
         """Move from the start to `size` bytes of content; only plain files can do it by seeking."""
@@ -251,6 +344,8 @@ class Content:
             size -= len(part)
 
     def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
         if self._source is not sys.stdin.buffer:
             self._source.close()
 
@@ -265,13 +360,17 @@ class Input(msgspec.Struct, frozen=True):
     """One input as the user named it. `path` is None for standard input.
 
     `size` is the stored size in bytes, None where it is not known. `is_member` says that a folder
-    was named and this is one of its files.
+    was named and this is one of its files; `member` is then its path in that folder, with slashes,
+    else the name without its folder: the same wherever the folder lies, as keys have to be.
+    `columns` says which column of a table stands for which field, where the user had to say it.
     """
 
     file: str
     path: Path | None
     size: int | None = None
     is_member: bool = False
+    member: str = ""
+    columns: Mapping[str, str] = {}
 
 
 def open_input(source: Input) -> Content:

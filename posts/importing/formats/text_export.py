@@ -9,20 +9,23 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from posts.content import LEDE_MAX, Problem, shown
-from posts.importing.formats.lines import whole
+from posts.importing.formats.lines import BOM, mended, whole
 from posts.importing.formats.text_body import Article, FigureLines, is_header
 from posts.importing.formats.text_meta import TAIL, Box, begins_box
 from posts.importing.plain_blocks import Block, Figure, Paragraph, normal_text, to_markdown
 from posts.importing.records import Decoded, Position, RawRecord, is_refused, known_key
 
+if TYPE_CHECKING:
+    from posts.importing.formats.opening import Input
+
 NAME = "text-export"
+REREADS = False
 
 MARKER = "alphanode post meta"
 
-_BOM = "\ufeff"
 _NO_BREAK_SPACE = "\u00a0"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _SOURCE_ID = re.compile(r"^ {2,4}. source id: (.+)$", re.MULTILINE)
@@ -36,15 +39,15 @@ def matches(name: str, head: bytes) -> bool:
     """Say whether the content shows a line that only a text export has, in any encoding."""
     # Such lines are ASCII: without the zero bytes of UTF-16 or UTF-32 they are what they are.
     head = head.removeprefix(b"\0\0").lstrip(b"\xff\xfe").replace(b"\0", b"")
-    text = head.decode("utf-8", "replace").removeprefix(_BOM)
+    text = head.decode("utf-8", "replace").removeprefix(BOM)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return not text.lstrip().startswith(("{", "[", "<")) and _TRAITS.search(text) is not None
 
 
-def records(stream: BinaryIO, file: str, after: Position | None = None) -> Iterator[RawRecord]:
+def records(stream: BinaryIO, source: Input, after: Position | None = None) -> Iterator[RawRecord]:
     """Yield the one record of a file; none when it was read already."""
     if after is None:
-        yield whole(stream, file)
+        yield whole(stream, source.file)
 
 
 def key_of(raw: RawRecord) -> str | None:
@@ -119,20 +122,16 @@ def _refused(*problems: Problem) -> Decoded:
 
 def _mended(text: str) -> tuple[str, list[Problem]]:
     """Return the text with the damage that transport does undone, and what was undone."""
-    problems: list[Problem] = []
-
-    def repaired(code: str, value: str, expected: str) -> None:
-        problems.append(Problem(code=code, value=value, expected=expected, severity="repair"))
-
-    if text.startswith(_BOM):
-        text = text.removeprefix(_BOM)
-        repaired("byte_order_mark", "", "UTF-8 without a byte order mark")
-    if "\r" in text:
-        repaired("line_ends", f"{text.count(chr(13))} carriage returns", "line feeds")
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text, problems = mended(text)
     if _NO_BREAK_SPACE in text:
-        count = text.count(_NO_BREAK_SPACE)
-        repaired("no_break_space", f"{count} no-break spaces", "plain spaces")
+        problems.append(
+            Problem(
+                code="no_break_space",
+                value=f"{text.count(_NO_BREAK_SPACE)} no-break spaces",
+                expected="plain spaces",
+                severity="repair",
+            )
+        )
         text = text.replace(_NO_BREAK_SPACE, " ")
     return text, problems
 

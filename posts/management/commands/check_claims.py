@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from posts import claim_checks, claims
-from posts.management.command_line import StopSignals, positive
+from posts.management.command_line import positive
+from posts.management.walking import STOPPED, Walked, walk
 from posts.models import Revision
 
 HELP = """
@@ -28,10 +28,6 @@ Safe to stop, to run again and to run beside imports. -v 0 tells errors only.
 
 Exit codes: 0 complete; 1 failed; 2 wrong usage; 130 stopped by a signal after the current step.
 """
-
-#: Seconds between two lines of progress.
-PLAIN_SECONDS = 10
-STOPPED = 130
 
 
 class Command(BaseCommand):
@@ -80,50 +76,44 @@ class Command(BaseCommand):
             ) from error
 
     def _check(self, options: dict[str, Any]) -> None:
-        every, last = options["all"], options["after"]
-        total = Revision.objects.filter(pk__gt=last).count()
-        started = told = time.monotonic()
-        seen = written = 0
-        with StopSignals() as signals:
-            while True:
-                step = claim_checks.make_again(after=last, every=every)
-                seen, written = seen + step.seen, written + step.written
-                if step.last is None:
-                    break
-                last = step.last
-                if signals.was_asked:
-                    break
-                if options["verbosity"] > 0 and time.monotonic() - told >= PLAIN_SECONDS:
-                    told = time.monotonic()
-                    self.stderr.write(
-                        f"{seen:,} of {max(seen, total):,} revisions | {written:,} checked | "
-                        f"{seen / (told - started):,.0f}/s"
-                    )
-        seconds = time.monotonic() - started
-        stopped = step.last is not None
+        every, after = options["all"], options["after"]
+        total = Revision.objects.filter(pk__gt=after).count()
+
+        def tell(so_far: Walked) -> None:
+            self.stderr.write(
+                f"{so_far.seen:,} of {max(so_far.seen, total):,} revisions | "
+                f"{so_far.written:,} checked | {so_far.rate:,.0f}/s"
+            )
+
+        done = walk(
+            lambda last: claim_checks.make_again(after=last, every=every),
+            after=after,
+            tell=tell if options["verbosity"] > 0 else None,
+        )
         if options["json"]:
             self.stdout.write(
                 json.dumps(
                     {
                         "rules_version": claims.RULES_VERSION,
-                        "revisions": seen,
-                        "checked": written,
-                        "up_to_date": seen - written,
-                        "last": last,
-                        "state": "stopped" if stopped else "complete",
-                        "seconds": round(seconds, 3),
+                        "revisions": done.seen,
+                        "checked": done.written,
+                        "up_to_date": done.seen - done.written,
+                        "last": done.last,
+                        "state": "stopped" if done.is_stopped else "complete",
+                        "seconds": round(done.seconds, 3),
                     }
                 )
             )
         elif options["verbosity"] > 0:
             self.stdout.write(
-                f"{written:,} of {seen:,} revisions checked by rules version "
-                f"{claims.RULES_VERSION}, {seen - written:,} up to date, {seconds:,.1f} s."
+                f"{done.written:,} of {done.seen:,} revisions checked by rules version "
+                f"{claims.RULES_VERSION}, {done.seen - done.written:,} up to date, "
+                f"{done.seconds:,.1f} s."
             )
-            if stopped:
-                more = f" --all --after {last}" if every else ""
+            if done.is_stopped:
+                more = f" --all --after {done.last}" if every else ""
                 self.stdout.write(f"Stopped. To go on:\n  manage.py check_claims{more}")
-        if stopped:
+        if done.is_stopped:
             sys.exit(STOPPED)
 
     def _tell_frequencies(self, options: dict[str, Any]) -> None:

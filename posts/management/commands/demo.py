@@ -102,5 +102,5 @@ def _person(username: str, first_name: str, last_name: str) -> User:
     if is_new:
         person.set_unusable_password()
         person.save(update_fields=["password"])
-        person.groups.add(Group.objects.get(name="reviewer"))
+        person.groups.add(*Group.objects.filter(name__in=("reviewer", "importer")))
     return person

@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from django.db.models import Sum
 
 from posts import db
 from posts.importing import classification, engine, phases, report, resume, run_facts, runs
-from posts.importing.formats import READERS
+from posts.importing.formats import READERS, csv_table, jsonl, text_export
 from posts.importing.intake import Intake
-from posts.importing.records import validate
-from posts.management.command_line import StopSignals, positive
+from posts.importing.records import is_filtered, validate
+from posts.management.command_line import StopSignals, mapped_column, positive
 from posts.models import ImportCheckpoint, ImportRun, ImportSource
 
 HELP = """
@@ -42,10 +43,14 @@ Exit codes: 0 complete; 1 failed; 2 wrong usage; 3 another run holds the source;
 rejects; 5 the limit of rejects was reached; 130 stopped by a signal after the current batch.
 """
 
-SOURCE_MAX = ImportSource._meta.get_field("name").max_length or 0
 
 COMPLETE, FAILED, BUSY, REJECTS, REJECT_LIMIT, STOPPED = 0, 1, 3, 4, 5, 130
 
+#: Kinds of what is no post that `--show` names.
+LEFT_OUT_SHOWN = 10
+
+#: Formats that generators write; in others people's texts come too.
+OF_GENERATORS = {text_export.NAME, jsonl.NAME}
 
 #: Readers of a machine with two cores notice an import that asks for both.
 NICE = 15
@@ -71,6 +76,22 @@ class Command(BaseCommand):
             help="name of the generator or site; with a record's key it is the identity of a post",
         )
         parser.add_argument("--format", default="auto", choices=["auto", *READERS])
+        parser.add_argument(
+            "--written-by",
+            default="",
+            choices=ImportSource.Writers.values,
+            help="who wrote the texts of this source, which every page of them says; kept for all "
+            "of its posts until it is said again (a new source: machines)",
+        )
+        parser.add_argument(
+            "--map",
+            action="append",
+            type=mapped_column,
+            default=[],
+            metavar="FIELD=COLUMN",
+            help="the column of a CSV table that holds a field, such as title=Headline or "
+            "body_html=Text; may be given again. Columns with the names of fields need none",
+        )
         parser.add_argument(
             "--dry-run", action="store_true", help="read and check everything, write nothing"
         )
@@ -145,7 +166,13 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{missing[0]} does not exist; expected a file, a folder or -. Nothing was read."
             )
+        columns = dict(options["map"])
+        if len(columns) < len(options["map"]):
+            raise CommandError("--map names a field twice; expected each field once.")
+        if columns and options["format"] not in ("auto", csv_table.NAME):
+            raise CommandError(f"--map is for tables; a {options['format']} input has no columns.")
         intake = Intake(options["paths"], options["format"])
+        intake.map_columns(columns)
         if options["show"]:
             self._show(intake, options["show"])
             return
@@ -157,8 +184,12 @@ class Command(BaseCommand):
             sys.exit(self._import(intake, options, signals))
 
     def _show(self, intake: Intake, number: int) -> None:
-        for arrival in islice((a for a in intake if a.reader or a.raw.problems), number):
+        left_out: Counter[str] = Counter()
+        for arrival in intake:
             at = arrival.raw.position
+            if is_filtered(arrival.raw.problems) or not (arrival.reader or arrival.raw.problems):
+                left_out.update(p.value for p in arrival.raw.problems[:1])
+                continue
             if arrival.reader is None:
                 record, problems = None, list(arrival.raw.problems)
                 self.stdout.write(f"{at.file}:{at.line}  cannot be read")
@@ -174,6 +205,11 @@ class Command(BaseCommand):
                     f"expected {problem.expected}"
                 )
             self.stdout.write("")
+            number -= 1
+            if not number:
+                break
+        for kind, times in left_out.most_common(LEFT_OUT_SHOWN):
+            self.stdout.write(f"no post, left out: {times:,} x {kind}")
 
     def _import(self, intake: Intake, options: dict[str, Any], signals: StopSignals) -> int:
         most, percent = options["max_rejects"]
@@ -186,6 +222,7 @@ class Command(BaseCommand):
             on_duplicate=options["on_duplicate"],
             max_rejects=most,
             max_reject_percent=percent,
+            writers=options["written_by"],
         )
         inputs = intake.description()
         going_on = None
@@ -202,6 +239,7 @@ class Command(BaseCommand):
             except resume.CannotResumeError as error:
                 raise CommandError(str(error)) from error
         earlier = run_facts.stored_rejects(run_facts.chain(going_on.run)) if going_on else ()
+        wanted = replace(wanted, columns=dict(intake.columns))
         rejects = report.RejectsFile(
             Path(options["rejects"] or f"rejects-{options['source']}.jsonl"), earlier
         )
@@ -263,7 +301,7 @@ class Command(BaseCommand):
             )
             self.stdout.write(json.dumps(summary))
         else:
-            self._tell(progress, wanted, rejects, is_quiet=is_quiet)
+            self._tell(progress, wanted, rejects, intake, is_quiet=is_quiet)
         if options["verbosity"] >= 2:
             for line in report.phase_lines(clock.seconds(progress, _written_seconds(progress))):
                 self._say(line)
@@ -301,6 +339,7 @@ class Command(BaseCommand):
         progress: engine.Progress,
         wanted: engine.Options,
         rejects: report.RejectsFile,
+        intake: Intake,
         *,
         is_quiet: bool,
     ) -> None:
@@ -313,6 +352,8 @@ class Command(BaseCommand):
             return
         title = f"Run {run.pk}" if run is not None else "Dry run"
         self.stdout.write(f"{title} {progress.state}: source {wanted.source}")
+        if intake.formats_seen:
+            self.stdout.write(f"  read as {', '.join(sorted(intake.formats_seen))}")
         for line in report.summary_lines(progress, is_dry_run=wanted.dry_run):
             self.stdout.write(line)
         if not rejects.is_empty:
@@ -328,11 +369,25 @@ class Command(BaseCommand):
             self.stdout.write("Stopped between two batches. Run the same command again to go on.")
         if run is not None and progress.counts["rejected"]:
             self.stdout.write(f"See the run again by\n  manage.py import_runs {run.pk}")
+        foreign = intake.formats_seen - OF_GENERATORS
+        if (
+            foreign
+            and not wanted.writers
+            and _writers(wanted.source) != ImportSource.Writers.PEOPLE
+        ):
+            self.stdout.write(
+                "Pages of this source say “AI-generated”. If people wrote its texts, run the "
+                "same command with --written-by people."
+            )
         if run is not None and progress.counts["created"] + progress.counts["held"]:
             self.stdout.write(
                 "Next: review in the admin under Posts, awaiting review, or by\n"
                 f"  manage.py review_posts --by USER --approve --publish --source {wanted.source}"
             )
+
+
+def _writers(source: str) -> str | None:
+    return ImportSource.objects.filter(name=source).values_list("writers", flat=True).first()
 
 
 def _read_before(going_on: resume.ResumePoint | None) -> int:
@@ -375,18 +430,10 @@ def _database() -> str:
 
 
 def _source(text: str) -> str:
-    """Read the name of a source: part of an identity, of messages and of a file name."""
-    if text == ImportSource.LOCAL:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} belongs to posts written here; choose another name"
-        )
-    if not (text.isprintable() and text == text.strip() and "/" not in text):
-        raise argparse.ArgumentTypeError(f"{text!r} has spaces around it, controls or a slash")
-    if not 0 < len(text) <= SOURCE_MAX:
-        raise argparse.ArgumentTypeError(
-            f"a name of {len(text)} characters; expected 1 to {SOURCE_MAX}"
-        )
-    return text
+    try:
+        return runs.checked_source(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {error}") from error
 
 
 def _resume(text: str) -> str:

@@ -281,7 +281,7 @@ def _detail_lines(run: ImportRun, told: dict[str, Any], now: dt.datetime) -> Ite
     for reject in told["rejects"]:
         yield f"  {reject['number']:,} x {reject['code']}, such as {reject['example']}"
     for finding in told["findings"]:
-        title = "mended" if finding["severity"] == "repair" else "kept as it came"
+        title = run_facts.FOUND[finding["severity"]]
         where = f", first {shown(finding['file'])}:{finding['line']}" if finding["line"] else ""
         yield f"  {title}: {finding['number']:,} x {finding['code']}{where}"
     if told["next"]:

@@ -9,13 +9,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from posts.importing import retention
+from posts.importing import retention, uploads
 from posts.management.command_line import positive
 from posts.models import ImportCheckpoint, ImportReject
 
 HELP = """
-Deletes checkpoints and rejects of old runs, and says how many. Runs with their counts and events
-stay for good, and so do all posts.
+Deletes checkpoints and rejects of old runs, and files of the import page that nobody confirmed or
+that failed; says how many. Runs with their counts and events stay for good, and so do all posts.
 
   manage.py prune_imports --dry-run
   manage.py prune_imports --checkpoints-days 30 --rejects-days 180
@@ -46,11 +46,19 @@ class Command(BaseCommand):
                 metavar="N",
                 help=f"keep {name} of runs that ended in the last N days (default: %(default)s)",
             )
+        parser.add_argument(
+            "--uploads-days",
+            type=_days,
+            default=uploads.KEEP_DAYS,
+            metavar="N",
+            help="keep files of the import page of the last N days (default: %(default)s)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say how many")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         is_dry_run = options["dry_run"]
+        verb = "would be deleted" if is_dry_run else "deleted"
         logs: tuple[tuple[str, retention.Log], ...] = (
             ("checkpoints", ImportCheckpoint),
             ("rejects", ImportReject),
@@ -59,8 +67,10 @@ class Command(BaseCommand):
             days = options[f"{name}_days"]
             runs = retention.prunable(log, before=now - dt.timedelta(days=days))
             number = retention.count(log, runs) if is_dry_run else retention.prune(log, runs)
-            verb = "would be deleted" if is_dry_run else "deleted"
             self.stdout.write(f"{number:,} {name} of {len(runs):,} runs {verb}.")
+        old = uploads.let_go(before=now - dt.timedelta(days=options["uploads_days"]))
+        number = old.count() if is_dry_run else old.delete()[0]
+        self.stdout.write(f"{number:,} uploads {verb}.")
 
 
 def _days(text: str) -> int:

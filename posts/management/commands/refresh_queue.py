@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
 from django.utils import timezone
 
 from posts import queue, risk, risk_learning
-from posts.management.command_line import StopSignals, positive
+from posts.management.walking import WalkingCommand
+from posts.rebuilding import Step
 
 HELP = """
 Makes the rows of the review queue say what the posts say, and tells how many were written.
@@ -33,80 +26,17 @@ to stop, to run again and to run beside imports. -v 0 tells errors only.
 Exit codes: 0 complete; 1 failed; 2 wrong usage; 130 stopped by a signal after the current step.
 """
 
-#: Seconds between two lines of progress.
-PLAIN_SECONDS = 10
-STOPPED = 130
 
-
-class Command(BaseCommand):
+class Command(WalkingCommand):
     help = HELP
-    requires_migrations_checks = True
+    name = "refresh_queue"
+    written = "queue rows"
+    failure = "The queue was not finished"
+    facts = {"rules_version": risk.RULES_VERSION}
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
-        )
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--after",
-            type=positive,
-            default=0,
-            metavar="ID",
-            help="go on behind this post; a stopped run says where it was",
-        )
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            self._refresh(options)
-        except DatabaseError as error:
-            raise CommandError(
-                f"The queue was not finished: {error}. What was written stays. When the cause is "
-                "gone, run the same command again."
-            ) from error
-
-    def _refresh(self, options: dict[str, Any]) -> None:
-        last = options["after"]
-        started = told = time.monotonic()
-        seen = written = 0
-        if not last:
+    def begin(self, after: int) -> None:
+        if not after:
             risk_learning.learn(now=timezone.now())
-        with StopSignals() as signals:
-            while True:
-                step = queue.rebuild(after=last)
-                seen, written = seen + step.seen, written + step.written
-                if step.last is None:
-                    break
-                last = step.last
-                if signals.was_asked:
-                    break
-                if options["verbosity"] > 0 and time.monotonic() - told >= PLAIN_SECONDS:
-                    told = time.monotonic()
-                    self.stderr.write(
-                        f"{seen:,} posts | {written:,} rows written | "
-                        f"{seen / (told - started):,.0f}/s"
-                    )
-        seconds = time.monotonic() - started
-        stopped = step.last is not None
-        if options["json"]:
-            self.stdout.write(
-                json.dumps(
-                    {
-                        "rules_version": risk.RULES_VERSION,
-                        "posts": seen,
-                        "written": written,
-                        "last": last,
-                        "state": "stopped" if stopped else "complete",
-                        "seconds": round(seconds, 3),
-                    }
-                )
-            )
-        elif options["verbosity"] > 0:
-            self.stdout.write(
-                f"{seen:,} posts looked at, {written:,} queue rows written, {seconds:,.1f} s."
-            )
-            if stopped:
-                self.stdout.write(f"Stopped. To go on:\n  manage.py refresh_queue --after {last}")
-        if stopped:
-            sys.exit(STOPPED)
+
+    def step(self, after: int) -> Step:
+        return queue.rebuild(after=after)

@@ -15,7 +15,8 @@ from django.db import DatabaseError
 from posts import findings, generator_report
 from posts.content import shown
 from posts.generator_report import Wanted
-from posts.management.command_line import StopSignals, positive
+from posts.management.command_line import positive
+from posts.management.walking import STOPPED, walk
 from posts.models import ImportSource
 
 HELP = """
@@ -35,7 +36,6 @@ them, otherwise every door keeps them. Reads only, but for --rebuild; safe to ru
 Exit codes: 0 complete; 1 failed; 2 wrong usage; 130 stopped by a signal.
 """
 
-STOPPED = 130
 _TITLES = {"reason": "By reason", "scenario": "By scenario", "stack": "By stack"}
 
 
@@ -97,22 +97,15 @@ class Command(BaseCommand):
         return found
 
     def _rebuild(self, verbosity: int) -> None:
-        last = seen = written = 0
-        with StopSignals() as signals:
-            while True:
-                step = findings.rebuild(after=last)
-                seen, written = seen + step.seen, written + step.written
-                if step.last is None:
-                    break
-                last = step.last
-                if signals.was_asked:
-                    self.stderr.write(
-                        f"Stopped behind post {last}. Run it again; what is right is not written."
-                    )
-                    sys.exit(STOPPED)
+        done = walk(lambda last: findings.rebuild(after=last))
+        if done.is_stopped:
+            self.stderr.write(
+                f"Stopped behind post {done.last}. Run it again; what is right is not written."
+            )
+            sys.exit(STOPPED)
         if verbosity > 0:
             self.stderr.write(
-                f"{seen:,} posts looked at, {written:,} findings written.", style_func=str
+                f"{done.seen:,} posts looked at, {done.written:,} findings written.", style_func=str
             )
 
     def _report(self, source: ImportSource, options: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from posts import dumps
+from posts import disclosure, dumps
 from posts.views.article import stamps_of
 from posts.views.documents import archived
 
@@ -19,20 +19,21 @@ HELP = """
 Writes the dumps that readers find at /dumps/: a file a month with the posts whose listing began in
 it, as JSON Lines in gzip, their SHA-256 and an index, into DUMPS_FOLDER.
 
-  manage.py write_dumps            once a month, and after every erase_posts
+  manage.py write_dumps            every night, and after every erase_posts
 
 Every run writes every month anew from what is listed now: a post that was erased, withdrawn or is
-under review again leaves all of them. Files are replaced whole; equal content gives equal bytes.
-Safe to run again: an interrupted run goes on where it ended unless something has changed since;
---fresh begins anew.
+under review again leaves all of them; until then readers are not offered a file that holds one.
+Files are replaced whole; equal content gives equal bytes. Safe to run again: an interrupted run
+goes on where it ended unless something has changed since; --fresh begins anew.
 """
 
 
 def lines(posts: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield what a dump says of each post. One query: the stamps."""
+    """Yield what a dump says of each post. Queries: stamps, hands."""
     stamps = stamps_of(posts)
+    known = disclosure.hands_of([post.live_revision for post in posts])
     for post in posts:
-        yield archived(post, stamps[post.pk])
+        yield archived(post, stamps[post.pk], known)
 
 
 class Command(BaseCommand):

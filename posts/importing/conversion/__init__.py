@@ -1,0 +1,1 @@
+"""Foreign HTML as Markdown, a module a part; `posts.importing.html_markdown` is the door."""
