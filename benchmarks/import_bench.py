@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import peers, report
+from benchmarks import format_files, peers, report
 from benchmarks.databases import PostgreSQL, SQLite
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +35,8 @@ SEED = 1
 CHANGED_PERCENT = 10
 #: The raw write of the same rows, by database.
 RAW = {"postgresql": "copy", "sqlite": "executemany"}
+#: Where `benchmarks.format_job` finds what texts became; that module sets Django up.
+CONVERSIONS = "ALPHANODE_BENCH_CONVERSIONS"
 ENVIRONMENT = {
     "SECRET_KEY": "for-a-benchmark-only",
     "DEBUG": "off",
@@ -80,11 +82,12 @@ class Bench:
             for number in range(1, self.options.rounds + 1):
                 for database in databases:
                     say(f"round {number} of {self.options.rounds}, {database.vendor}")
-                    taken = self._round(database)
-                    if wagtail is not None and database.vendor == "postgresql":
+                    taken = self._round(database, with_others=number == 1)
+                    if wagtail is not None and database.vendor == "postgresql" and number == 1:
                         taken["wagtail"] = self._publish(wagtail)
                     results[database.vendor]["rounds"].append(taken)
             results["memory"] = self._memory(databases[0])
+            results["formats"] = self._formats(databases[0])
             results["left_out"] = self.left_out
         finally:
             for database in databases:
@@ -93,12 +96,17 @@ class Bench:
                 wagtail.remove()
         return results
 
-    def _round(self, database: Database) -> dict[str, Timing]:
-        """Run every contestant of a database once, in the same order in every round."""
+    def _round(self, database: Database, *, with_others: bool) -> dict[str, Timing]:
+        """Run the contestants of a database once, in the same order in every round.
+
+        The others, which are slower by far, run in the first round only.
+        """
         raw = RAW[database.vendor]
-        names = [raw, "import", "bulk_create", "save"]
+        names = [raw, "import"]
+        if with_others and database.vendor == "postgresql":
+            names += ["bulk_create", "save"]
         taken: dict[str, Timing] = {}
-        for name in names if database.vendor == "postgresql" else names[:2]:
+        for name in names:
             database.renew()
             if name != "import":
                 taken[name] = self._job(database, name)
@@ -181,6 +189,48 @@ class Bench:
             found.append({"posts": posts, "peak_kib": usage.ru_maxrss})
         return found
 
+    def _formats(self, database: Database) -> dict[str, dict[str, Any]]:
+        """Return what every format took: whole, its conversion, and without it."""
+        if not self.options.formats:
+            return {}
+        records = self.folder / "formats.jsonl"
+        self._synthesize(records, self.options.formats, 0)
+        files = {
+            name: format_files.write(name, format_files.records(records), self.folder)
+            for name in format_files.FORMATS
+        }
+        taken: dict[str, dict[str, Any]] = {}
+        for name, file in files.items():
+            taken[name] = one = self._format(database, file)
+            say(
+                f"  {name:18} {one['whole']['items']:>8,} items {one['whole']['seconds']:>8.2f} s, "
+                f"without conversion {one['without']['seconds']:.2f} s"
+            )
+        return taken
+
+    def _format(self, database: Database, file: Path) -> dict[str, Any]:
+        keep = self.folder / "conversions.pickle"
+
+        def job(name: str, **environment: str) -> dict[str, Any]:
+            arguments = [name, "--file", str(file), "--keep", str(keep)]
+            told = self._python(
+                "-m", "benchmarks.format_job", *arguments, url=database.url, **environment
+            )
+            found: dict[str, Any] = json.loads(told)
+            if found["items"] != self.options.formats:
+                raise BenchmarkError(
+                    f"{file.name}: {name} met {found['items']:,} posts; expected "
+                    f"{self.options.formats:,}"
+                )
+            return found
+
+        conversion = job("convert")
+        database.renew()
+        whole = job("import")
+        database.renew()
+        without = job("import", **{CONVERSIONS: str(keep)})
+        return {"conversion": conversion, "whole": whole, "without": without}
+
     def _synthesize(self, out: Path, posts: int, changed: float) -> None:
         self._python(
             *("manage.py", "synthesize_posts", "--seed", str(SEED), "--count", str(posts)),
@@ -191,11 +241,11 @@ class Bench:
     def _migrate(self, url: str) -> None:
         self._python("manage.py", "migrate", "--verbosity", "0", url=url)
 
-    def _python(self, *arguments: str, url: str) -> str:
+    def _python(self, *arguments: str, url: str, **environment: str) -> str:
         ended = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env={**os.environ, **ENVIRONMENT, "DATABASE_URL": url},
+            env={**os.environ, **ENVIRONMENT, "DATABASE_URL": url, **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -264,6 +314,9 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="times everything is measured")
     parser.add_argument("--small", type=int, default=500, help="posts of one-at-a-time writers")
     parser.add_argument("--database-url", default=DEFAULT_URL, help="its name must say bench")
+    parser.add_argument(
+        "--formats", type=int, default=5_000, help="posts of each format; 0 leaves them out"
+    )
     parser.add_argument("--only", choices=sorted(RAW), help="leave the other database out")
     parser.add_argument("--peers", action="store_true", help="Wagtail too, in .venv-bench")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON to write")
@@ -290,6 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": versions(),
         "posts": options.posts,
         "small": options.small,
+        "posts_of_formats": options.formats,
         "rounds": options.rounds,
         "changed_percent": CHANGED_PERCENT,
         "seconds": round(time.monotonic() - began),

@@ -47,7 +47,8 @@ def summary(results: dict[str, Any]) -> dict[str, Any]:
 
         told: dict[str, Any] = {
             "posts_per_second": {
-                name: round(median(rate(one[name]) for one in rounds)) for name in rounds[0]
+                name: round(median(rate(one[name]) for one in rounds if name in one))
+                for name in rounds[0]
             },
             "new_to_raw": each(lambda one, raw=raw: rate(one["new"]) / rate(one[raw])),
             "unchanged_to_new": each(lambda one: rate(one["unchanged"]) / rate(one["new"])),
@@ -55,7 +56,7 @@ def summary(results: dict[str, Any]) -> dict[str, Any]:
                 lambda one: one["changed"]["seconds"] / one["new"]["seconds"]
             ),
             "new_to_others": {
-                name: round(median(rate(one["new"]) / rate(one[name]) for one in rounds), 2)
+                name: round(rate(rounds[0]["new"]) / rate(rounds[0][name]), 2)
                 for name in ("bulk_create", "save", "wagtail")
                 if name in rounds[0]
             },
@@ -81,6 +82,7 @@ def table(results: dict[str, Any]) -> str:
     for name in names:
         cells = [_cell(told[v]["posts_per_second"].get(name), "{:,}") for v in vendors]
         lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
+    lines += _formats(results)
     lines += ["", *_circumstances(results)]
     return "\n".join(lines) + "\n"
 
@@ -107,6 +109,28 @@ def _rows(results: dict[str, Any], vendors: list[str]) -> Iterator[str]:
         peak = f"{one['peak_kib'] / 1024:,.0f} MiB"
         cells = [peak, *["–"] * (len(vendors) - 1)]
         yield f"| peak memory of the command, {one['posts']:,} posts | {' | '.join(cells)} |"
+
+
+def _formats(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of foreign formats: posts a second, and what is their text's conversion."""
+    formats: dict[str, dict[str, Any]] = results.get("formats", {})
+    if not formats:
+        return
+    vendor = VENDORS[next(vendor for vendor in VENDORS if vendor in results)]
+    yield ""
+    yield (
+        f"| format, {results['posts_of_formats']:,} posts, {vendor} | posts a second | "
+        "without converting texts | texts converted a second, one core |"
+    )
+    yield "|---|---:|---:|---:|"
+    for name, one in formats.items():
+        whole, without = (
+            one[part]["items"] / one[part]["seconds"] for part in ("whole", "without")
+        )
+        made = one["conversion"]
+        converted = made["number"] / made["seconds"] if made["number"] else None
+        cells = [whole, without if converted else None, converted]
+        yield f"| {name} | {' | '.join(_cell(cell, '{:,.0f}') for cell in cells)} |"
 
 
 def _heading(title: str, vendors: list[str]) -> list[str]:
@@ -136,7 +160,8 @@ def _circumstances(results: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         f"{results['posts']:,} posts, {results['small']:,} for those that write one at a time; "
-        f"medians of {results['rounds']} rounds, WAL the least of them. Command: "
+        f"medians of {results['rounds']} rounds, of the first alone for the slow ones; WAL the "
+        "least of them. Command: "
         f"`{results['command']}`."
     )
     for name, reason in results["left_out"].items():
