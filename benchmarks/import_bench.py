@@ -86,7 +86,7 @@ class Bench:
                     if wagtail is not None and database.vendor == "postgresql" and number == 1:
                         taken["wagtail"] = self._publish(wagtail)
                     results[database.vendor]["rounds"].append(taken)
-            results["memory"] = self._memory(databases[0])
+            results["memory"] = {one.vendor: self._memory(one) for one in databases}
             results["formats"] = self._formats(databases[0])
             results["left_out"] = self.left_out
         finally:

@@ -105,10 +105,10 @@ def _rows(results: dict[str, Any], vendors: list[str]) -> Iterator[str]:
     if "postgresql" in told:
         yield row("content rows written for unchanged posts", "unchanged_content_rows", "{:,}")
         yield row("WAL for 100 unchanged posts", "unchanged_wal_bytes_per_100_posts", "{:,} bytes")
-    for one in results["memory"]:
-        peak = f"{one['peak_kib'] / 1024:,.0f} MiB"
-        cells = [peak, *["–"] * (len(vendors) - 1)]
-        yield f"| peak memory of the command, {one['posts']:,} posts | {' | '.join(cells)} |"
+    for several in zip(*(results["memory"][vendor] for vendor in vendors), strict=True):
+        cells = [f"{one['peak_kib'] / 1024:,.0f} MiB" for one in several]
+        posts = several[0]["posts"]
+        yield f"| peak memory of the command, {posts:,} posts | {' | '.join(cells)} |"
 
 
 def _formats(results: dict[str, Any]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def test_smallest_benchmark_measures_and_writes_file_and_page(run_benchmark, cap
         assert taken["bulk_create"]["posts"] == POSTS
         assert not any(taken["unchanged"]["content_rows"].values())
     assert told["summary"][vendor]["new_to_raw"] > 0
-    assert [one["posts"] for one in told["memory"]] == [POSTS // 4, POSTS]
+    assert [one["posts"] for one in told["memory"][vendor]] == [POSTS // 4, POSTS]
     for name, one in told["formats"].items():
         assert one["whole"]["items"] == one["without"]["items"] == OF_A_FORMAT, name
         assert (one["conversion"]["number"] == 0) == (name == "jsonl"), name
