@@ -116,8 +116,8 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start headless Chromium, which must be installed."""
+def chromium(*, has_scroll_bars: bool = False) -> Iterator[Browser]:
+    """Start headless Chromium, which must be installed; with the scroll bars of a desktop."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is missing; on Debian: apt-get install chromium"
     with sync_playwright() as playwright:
@@ -132,6 +132,7 @@ def chromium() -> Iterator[Browser]:
                 "--disable-component-update",
                 "--disable-sync",
             ],
+            ignore_default_args=["--hide-scrollbars"] if has_scroll_bars else None,
         )
         yield started
         started.close()
