@@ -79,6 +79,7 @@ def run_import(
         options=engine.Options(source=SOURCE),
         inputs=[{"file": one.file, "size": one.size} for one in intake.inputs],
         on_batch=on_batch,
+        reads_ahead=intake.never_waits,
     )
 
 

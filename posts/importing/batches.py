@@ -6,7 +6,9 @@ In: arrivals. Out: batches of items with an outcome, in the order of the input. 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
 
@@ -57,6 +59,44 @@ def cut(
             keys.add(item.key)
     if items:
         yield items
+
+
+class ReadAhead:
+    """Batches as they are cut; if allowed the next is read while there is nothing else to do.
+
+    Reading needs the processor, and a commit leaves it to the server. Beside other work it gains
+    nothing, for two threads then take turns; so the one who commits says when. One thread does all
+    the reading: not every parser may go from one to another. It reaches no database.
+    """
+
+    def __init__(self, cut: Iterator[list[Item]], *, is_allowed: bool) -> None:
+        self._cut = cut
+        self._reader = ThreadPoolExecutor(1, "read ahead") if is_allowed else None
+        self._coming: Future[list[Item] | None] | None = None
+        #: Seconds for which somebody had to wait for a batch.
+        self.waited = 0.0
+
+    def begin(self) -> None:
+        """Read the next batch in the thread, unless it is being read already."""
+        if self._reader is not None and self._coming is None:
+            self._coming = self._reader.submit(next, self._cut, None)
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        """Yield the batches; raises what reading one of them raised."""
+        while True:
+            began = time.perf_counter()
+            self.begin()
+            coming, self._coming = self._coming, None
+            items = coming.result() if coming is not None else next(self._cut, None)
+            self.waited += time.perf_counter() - began
+            if items is None:
+                return
+            yield items
+
+    def close(self) -> None:
+        """Wait for the batch that is being read, so that nobody reads the input any more."""
+        if self._reader is not None:
+            self._reader.shutdown()
 
 
 def short(key: str) -> bytes:

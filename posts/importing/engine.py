@@ -121,7 +121,9 @@ class Progress:
     findings: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
     batch_milliseconds: list[int] = field(default_factory=list)
+    #: Of the run, and those of it that it waited for its input.
     seconds: float = 0.0
+    reading_seconds: float = 0.0
     state: str = ImportRun.State.RUNNING
     reject_limit_reached: bool = False
 
@@ -140,14 +142,16 @@ def run_import(
     on_rejects: Callable[[Sequence[Reject], int | None], None] = lambda rejects, run: None,
     should_stop: Callable[[], bool] = lambda: False,
     going_on: ResumePoint | None = None,
+    reads_ahead: bool = False,
 ) -> Progress:
     """Import records into a source and return what became of them.
 
     A dry run takes the same way up to the first write and leaves nothing behind. `should_stop` is
     asked between records. `going_on` says that the records are what an interrupted run left: the
-    new run is its child and carries its chain on. Raises `SourceBusyError` when another run holds
-    the source, also when one took it over meanwhile, and `ImportFailedError` for the name that is
-    reserved.
+    new run is its child and carries its chain on. `reads_ahead` allows to read during a commit, in
+    a thread: for inputs that never let anybody wait. Raises `SourceBusyError` when another run
+    holds the source, also when one took it over meanwhile, and `ImportFailedError` for the name
+    that is reserved.
     """
     if options.source == ImportSource.LOCAL:
         raise ImportFailedError(
@@ -160,15 +164,20 @@ def run_import(
         progress.run = writer.run
     stage = writer or Rehearsal(options.source)
     try:
-        cut = batches.cut(
-            incoming,
-            size=options.batch_size,
-            limit=options.limit,
-            refuse_duplicates=options.on_duplicate == REJECT,
-            should_stop=should_stop,
+        cut = batches.ReadAhead(
+            batches.cut(
+                incoming,
+                size=options.batch_size,
+                limit=options.limit,
+                refuse_duplicates=options.on_duplicate == REJECT,
+                should_stop=should_stop,
+            ),
+            is_allowed=reads_ahead,
         )
+        if writer is not None:
+            writer.before_commit = cut.begin
         classified = batches.classified(cut, source=options.source, look_up=stage.look_up)
-        with closing(classified), garbage_collected_by_batch() as collect_garbage:
+        with closing(cut), closing(classified), garbage_collected_by_batch() as collect_garbage:
             for items in classified:
                 began = time.monotonic()
                 stage.take(items)
@@ -176,6 +185,7 @@ def run_import(
                 _count(progress, items)
                 progress.batch_milliseconds.append(round((time.monotonic() - began) * 1000))
                 progress.seconds = time.monotonic() - started
+                progress.reading_seconds = cut.waited
                 on_rejects(_rejects(items), progress.run.pk if progress.run is not None else None)
                 on_batch(progress)
                 if _too_many_rejects(progress, options):
@@ -285,6 +295,8 @@ class _Writer:
         self.rejected = 0
         #: New posts that the planner's statistics know of.
         self.created_known = 0
+        #: Called when only the commit of a batch is left.
+        self.before_commit: Callable[[], None] = lambda: None
         self.chain = going_on.chain if going_on else ""
         self.run = runs.begin(
             source_name=options.source,
@@ -349,6 +361,7 @@ class _Writer:
                 now=now,
             )
             self._log(items, now, round((time.monotonic() - began) * 1000))
+            self.before_commit()
 
     def _log(self, items: Sequence[Item], now: dt.datetime, elapsed: int) -> None:
         rejects = _rejects(items)

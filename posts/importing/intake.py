@@ -89,6 +89,11 @@ class Intake:
         return self.inputs.size
 
     @property
+    def never_waits(self) -> bool:
+        """Whether all inputs are files; from a pipe the next record may come tomorrow."""
+        return self.size is not None
+
+    @property
     def taken(self) -> int:
         """Bytes taken so far, as stored."""
         return self._finished + (self._open.content.taken if self._open else 0)

@@ -1,12 +1,11 @@
 """Where the time of an import goes: reading, preparing, writing, committing, what comes at its end.
 
 In: arrivals as they are handed on, the engine's progress after each batch. Out: seconds by phase,
-which add up to the run's own. Measured from outside, so the engine pays nothing for it.
+which add up to the run's own. Measured from outside, but for the wait for the input.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 
 from posts.importing import engine
@@ -18,23 +17,16 @@ class Phases:
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = limit
-        self._reading = 0.0
         self._handed = 0
         self._is_at_end = False
         self._until_last_batch = 0.0
 
     def arrivals(self, intake: Iterable[Arrival]) -> Iterator[Arrival]:
-        """Hand arrivals on, and count the time that getting them took."""
-        coming = iter(intake)
-        while True:
-            began = time.perf_counter()
-            arrival = next(coming, None)
-            self._reading += time.perf_counter() - began
-            if arrival is None:
-                self._is_at_end = True
-                return
+        """Hand arrivals on, and count them."""
+        for arrival in intake:
             self._handed += 1
             yield arrival
+        self._is_at_end = True
 
     def update(self, progress: engine.Progress) -> None:
         """Note how far the run is; called after every batch."""
@@ -48,14 +40,16 @@ class Phases:
     def seconds(self, progress: engine.Progress, written: float | None) -> list[tuple[str, float]]:
         """Return seconds by phase, in order. `written` is what the checkpoints say of writing.
 
-        Preparing goes on beside writing: counted is what writing had to wait for. Without
+        Preparing goes on beside writing, and reading during a commit: counted is what the run had
+        to wait for. Without
         checkpoints, in a dry run, writing is only the judging of changed posts.
         """
         batches = sum(progress.batch_milliseconds) / 1000
         writing = batches if written is None else min(written, batches)
         end = max(progress.seconds - self._until_last_batch, 0.0)
-        preparing = max(progress.seconds - self._reading - batches - end, 0.0)
-        rows = [("reading", self._reading), ("preparing", preparing), ("writing", writing)]
+        reading = progress.reading_seconds
+        preparing = max(progress.seconds - reading - batches - end, 0.0)
+        rows = [("reading", reading), ("preparing", preparing), ("writing", writing)]
         if written is not None:
             rows.append(("committing", batches - writing))
             rows.append(("planner statistics" if refreshes(progress) else "closing the run", end))

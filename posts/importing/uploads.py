@@ -206,6 +206,7 @@ def carry_out(
                 by=upload.uploaded_by,
                 going_on=going_on,
                 should_stop=should_stop,
+                reads_ahead=intake.never_waits,
                 on_batch=lambda progress: _note_run(upload, progress, seen),
             )
             _note_run(upload, progress, seen)

@@ -200,7 +200,8 @@ class _Referred:
 
     def __init__(self, stream: BinaryIO) -> None:
         # An empty name is a file that SQLite makes, fills as memory runs short, and removes.
-        self._file = sqlite3.connect("", isolation_level=None)
+        # Reading may go on in another thread, but never in two at once (batches.ReadAhead).
+        self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._file.executescript(
             """
             PRAGMA journal_mode = OFF;

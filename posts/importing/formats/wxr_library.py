@@ -30,7 +30,8 @@ class Library:
 
     def __init__(self) -> None:
         # An empty name is a database of its own, on disk and without a name.
-        self._rows = sqlite3.connect("", isolation_level=None)
+        # Reading may go on in another thread, but never in two at once (batches.ReadAhead).
+        self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._rows.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._rows.execute("PRAGMA journal_mode = OFF")
         self._rows.execute("PRAGMA synchronous = OFF")

@@ -268,6 +268,7 @@ class Command(BaseCommand):
                 on_batch=on_batch,
                 on_rejects=rejects.add,
                 should_stop=lambda: signals.was_asked,
+                reads_ahead=intake.never_waits,
             )
             rejects.add((), progress.run.pk if progress.run is not None else None)
         except runs.SourceBusyError as error:
