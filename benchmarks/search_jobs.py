@@ -27,6 +27,7 @@ from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+import alphanode.wsgi  # noqa: E402, F401  (what a server does with what it has loaded)
 from benchmarks import search_archive  # noqa: E402
 from posts.models import Post, SearchEntry  # noqa: E402
 from posts.search import finding  # noqa: E402

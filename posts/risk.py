@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from posts import claims
@@ -86,6 +87,8 @@ class Weights(NamedTuple):
 
     def of_claims(self, contradicted: int) -> int:
         """Return the points of a mask of contradicted claims."""
+        if not contradicted:
+            return 0
         return min(
             CLAIMS_MOST,
             sum(
@@ -171,8 +174,12 @@ def risk(
         factors |= HELD.mask
     if is_public:
         factors |= PUBLIC.mask
-    points = sum(factor.points for factor in FACTORS if factors & factor.mask)
-    return Risk(min(MOST, points + weights.of_claims(contradicted)), factors)
+    return Risk(min(MOST, _points(factors) + weights.of_claims(contradicted)), factors)
+
+
+@cache
+def _points(factors: int) -> int:
+    return sum(factor.points for factor in FACTORS if factors & factor.mask)
 
 
 def said_by(meta: Meta) -> int:

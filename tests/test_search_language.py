@@ -148,3 +148,14 @@ def test_the_passage_with_most_matches_is_cut_around_the_first():
     assert sum(len(piece.text) for piece in pieces) <= PASSAGE_MAX + 4
     assert pieces[0].text == "… "
     assert pieces[-1].text == " …"
+
+
+FORMS = """possibility relational organizations studies happily hopping sized generously
+triplicate dependencies caching indices abilities easier"""
+
+
+@pytest.mark.parametrize("word", FORMS.split())
+def test_passage_is_found_by_every_form_of_a_word(word):
+    pieces = best_passage(["Nothing here.", f"It has {word} in it."], frozenset(stems(word)))
+
+    assert [piece.text for piece in pieces if piece.is_match] == [word]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -44,7 +46,13 @@ class Tag(TagBase):
         ]
 
     def get_absolute_url(self) -> str:
-        return reverse("tag", args=[self.slug])
+        return address_of_tag(self.slug)
+
+
+@lru_cache(maxsize=10_000)
+def address_of_tag(slug: str) -> str:
+    """Return the path of a tag's page; remembered, because a list shows a hundred tags."""
+    return reverse("tag", args=[slug])
 
 
 #: Which kind wins when posts give one name several: the order of records must not matter.

@@ -276,15 +276,16 @@ def count_years(posts: Iterable[Candidate]) -> list[Counted]:
 
 def count_tags(posts: Iterable[Candidate]) -> tuple[list[Counted], list[Counted]]:
     """Return stacks and other tags, the most frequent first. One query."""
-    tally = Tally(int(key) for one in posts for key in one.tags.split())
-    counted: Mapping[int, int] = dict(tally.most_common(TAGS_COUNTED))
+    tally = Tally(" ".join(one.tags for one in posts).split())
+    counted: Mapping[int, int] = {
+        int(key): number for key, number in tally.most_common(TAGS_COUNTED)
+    }
     stacks: list[Counted] = []
     others: list[Counted] = []
-    for tag in sorted(
-        Tag.objects.filter(pk__in=list(counted)), key=lambda tag: (-counted[tag.pk], tag.name)
-    ):
-        kind = stacks if tag.kind == Tag.Kind.STACK else others
-        kind.append(Counted(tag.name, counted[tag.pk]))
+    rows = Tag.objects.filter(pk__in=list(counted)).values_list("pk", "name", "kind")
+    for pk, name, kind in sorted(rows, key=lambda row: (-counted[row[0]], row[1])):
+        some = stacks if kind == Tag.Kind.STACK else others
+        some.append(Counted(name, counted[pk]))
     return stacks, others
 
 

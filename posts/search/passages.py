@@ -116,11 +116,12 @@ def best_passage(texts: Iterable[str], stems: frozenset[str]) -> list[Piece]:
     The first of equally good ones; without any match the beginning of the first text.
     """
     best, first, most = "", 0, -1
-    beginnings = {stem[:2] for stem in stems}
+    # What a stem may differ in from its words are its last letters.
+    beginnings = {stem[: max(2, len(stem) - 2)] for stem in stems}
     for text in texts:
         lower = text.lower()
         # Reading the words costs much more; letters with accents have to be read.
-        if most >= 0 and text.isascii() and not any(two in lower for two in beginnings):
+        if most >= 0 and text.isascii() and not any(one in lower for one in beginnings):
             continue
         found: set[str] = set()
         place = 0

@@ -6,13 +6,15 @@ No queries of its own but that for the tags of cards: posts arrive fetched.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
 
 from posts.markdown import plain_text
-from posts.models import Post, PostTag, Tag
+from posts.models import Post, PostTag
+from posts.models.tags import address_of_tag
 
 NOINDEX = "noindex"
 
@@ -54,23 +56,33 @@ def with_robots(response: HttpResponse, robots: str) -> HttpResponse:
     return response
 
 
+@dataclass(slots=True)
+class CardTag:
+    """A tag on a card, and how many notes have it where somebody counted."""
+
+    pk: int
+    name: str
+    slug: str
+    count: int = 0
+
+    @property
+    def get_absolute_url(self) -> str:
+        return address_of_tag(self.slug)
+
+
 def cards(posts: Iterable[Post]) -> list[Any]:
     """Return posts of `for_card()` with `lede_text`, `card_tags`, and the first of these to show.
 
-    One query for the tags, none without posts. A page has hundreds of them, and many twice: each
-    tag is made once, with its name and its address, and no row that ties it to a post.
+    One query for the tags, none without posts. A page has hundreds of them, so they are values
+    and no rows.
     """
     found: list[Any] = list(posts)
     if not found:
         return found
     rows = PostTag.objects.filter(content_object__in=found).order_by("origin", "position", "tag_id")
-    tags: dict[int, Tag] = {}
-    tags_of: dict[int, list[Tag]] = {post.pk: [] for post in found}
-    for post_id, pk, name, slug in rows.values_list(
-        "content_object_id", "tag_id", "tag__name", "tag__slug"
-    ):
-        tag = tags.get(pk) or tags.setdefault(pk, Tag(pk=pk, name=name, slug=slug))
-        tags_of[post_id].append(tag)
+    tags_of: dict[int, list[CardTag]] = {post.pk: [] for post in found}
+    for post_id, *tag in rows.values_list("content_object_id", "tag_id", "tag__name", "tag__slug"):
+        tags_of[post_id].append(CardTag(*tag))
     for post in found:
         post.lede_text = plain_text(post.live_revision.lede, limit=LEDE_MAX)
         post.card_tags = tags_of[post.pk]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_safe
 
 from posts import content, throttle
@@ -32,7 +34,7 @@ ROBOTS = "noindex,follow"
 PAGE_SIZE = 20
 PAGES_MAX = RESULTS_MAX // PAGE_SIZE
 #: Values of a facet that are shown at once, and with the ones behind "more".
-FACET_SHOWN, FACET_MAX = 10, 30
+FACET_SHOWN, FACET_MAX = 10, 20
 TAGS_PROPOSED = 8
 TITLES_PROPOSED = 6
 #: Suggestions are asked for at every pause of typing.
@@ -53,7 +55,7 @@ def search(request: HttpRequest) -> HttpResponse:
     query = parse(typed)
     sort = request.GET.get("sort", "")
     if sort not in (RELEVANCE, NEWEST) or not query.terms:
-        sort = RELEVANCE if query.terms else NEWEST
+        sort = _usual_sort(query)
     problems = list(query.problems)
     page = _page_number(request.GET.get("page", ""), problems)
     context = page_context(
@@ -111,7 +113,7 @@ def _found_context(
         if query.terms
         else [],
         "chips": [(part, _url(query.without(part), sort)) for part in query.parts],
-        "clear_url": reverse("search"),
+        "clear_url": _path(),
         "corrections": found.corrections,
     }
     if found.posts:
@@ -128,18 +130,31 @@ def _found_context(
 
 def _url(query: Query, sort: str, page: int = 1) -> str:
     """Return the address of a page of results; what goes without saying is left out."""
-    parameters = {"q": str(query)}
-    if sort != (RELEVANCE if query.terms else NEWEST):
+    if not query.parts:
+        return _path()
+    return _address(str(query), sort, page, is_usual=sort == _usual_sort(query))
+
+
+def _usual_sort(query: Query) -> str:
+    return RELEVANCE if query.terms else NEWEST
+
+
+def _address(text: str, sort: str, page: int = 1, *, is_usual: bool) -> str:
+    parameters = {"q": text}
+    if not is_usual:
         parameters["sort"] = sort
     if page > 1:
         parameters["page"] = str(page)
-    if not query.parts:
-        return reverse("search")
-    return f"{reverse('search')}?{urlencode(parameters)}"
+    return f"{_path()}?{urlencode(parameters)}"
+
+
+@cache
+def _path() -> str:
+    return reverse("search")
 
 
 def _results(shown: Sequence[Candidate], query: Query, now: dt.datetime) -> list[Any]:
-    """Return posts in the order found, with `title_pieces` and `passage`. Three queries."""
+    """Return posts in the order found, with `marked_title` and `marked_passage`. Three queries."""
     ids = [one.post_id for one in shown]
     posts = {
         post.pk: post for post in cards(Post.objects.indexable(now).for_card().filter(pk__in=ids))
@@ -147,9 +162,17 @@ def _results(shown: Sequence[Candidate], query: Query, now: dt.datetime) -> list
     results = [posts[pk] for pk in ids if pk in posts]
     passages = passages_of([(post, post.lede_text) for post in results], query)
     for post in results:
-        post.title_pieces = marked(post.title, query.stems)
-        post.passage = passages[post.pk]
+        post.marked_title = _marked(marked(post.title, query.stems))
+        post.marked_passage = _marked(passages[post.pk])
     return results
+
+
+def _marked(pieces: Iterable[Piece]) -> str:
+    """Return text as HTML with its matches marked; forty templates a page would cost more."""
+    parts = (
+        format_html("<mark>{}</mark>", one.text) if one.is_match else one.text for one in pieces
+    )
+    return format_html_join("", "{}", ((part,) for part in parts))
 
 
 def passages_of(posts: Sequence[tuple[Any, str]], query: Query) -> dict[int, list[Piece]]:
@@ -187,13 +210,15 @@ def _facet(
     own: list[Part] = [one for one in query.filters if one.kind == kind and not one.is_excluded]
     # A note has one difficulty and one year, so another one takes the place of the chosen.
     replaces = kind in ("difficulty", "year")
+    kept = str(query.without(*own) if replaces else query)
+    is_usual = sort == _usual_sort(query)
     values = []
     for value, number in counted:
         part = Filter(kind, value)
-        other = (query.without(*own) if replaces else query).with_part(part)
+        text = f"{kept} {part}".lstrip()
         narrows = number < total or found.is_more or (replaces and own)
-        if part not in own and narrows and len(str(other)) <= QUERY_MAX:
-            values.append((value, number, _url(other, sort)))
+        if part not in own and narrows and len(text) <= QUERY_MAX:
+            values.append((value, number, _address(text, sort, is_usual=is_usual)))
     return {
         "title": title,
         "kind": kind,
