@@ -39,6 +39,17 @@ def is_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
 
+def read_without_map() -> None:
+    """Let this connection read its file as others do, not by mapping it into memory.
+
+    On SQLite, one statement; none on PostgreSQL. A map is good for pages of readers, who meet the
+    same parts again; who goes through a whole archive would hold all of it, up to `mmap_size`.
+    """
+    if not is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA mmap_size = 0")
+
+
 # --- Rows in bulk -----------------------------------------------------------------------------
 
 

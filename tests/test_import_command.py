@@ -20,6 +20,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from posts.importing import engine, report
@@ -278,6 +279,14 @@ def test_phases_are_told_on_request_and_add_up(run, write, is_dry_run):
     assert list(named) == shared + ["committing", "closing the run"] * (not is_dry_run)
     assert sum(named.values()) == pytest.approx(json.loads(out)["seconds"], abs=0.05)
     assert "Phases" not in run(path, "--source", "notes")[2]
+
+
+def test_archive_is_not_mapped_into_memory(run, write):
+    with CaptureQueriesContext(connection) as asked:
+        run(write(line()), "--source", "notes")
+
+    statements = [one["sql"] for one in asked if "mmap_size" in one["sql"]]
+    assert statements == ["PRAGMA mmap_size = 0"] * (connection.vendor == "sqlite")
 
 
 def test_refreshing_the_planner_is_a_step_of_its_own(run, write, monkeypatch):

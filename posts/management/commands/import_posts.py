@@ -179,6 +179,7 @@ class Command(BaseCommand):
         # Readers and editors first; on a machine with nothing else to do it costs nothing.
         lowered = max(options["nice"], os.getpriority(os.PRIO_PROCESS, 0))
         os.setpriority(os.PRIO_PROCESS, 0, lowered)
+        db.read_without_map()
         # Until the last word is said: a signal that comes too late to stop anything ends nothing.
         with StopSignals() as signals:
             sys.exit(self._import(intake, options, signals))
