@@ -380,6 +380,23 @@ def test_walking_and_looking_up_find_the_same(monkeypatch, text):
     assert found[0] == found[1]
 
 
+def test_older_notes_are_found_behind_many_that_have_just_closed():
+    """Of a common word the newest are looked at first, and all when few of them are listed."""
+    now = timezone.now()
+    posts = [
+        note(f"Note {number}", "walrus", now=now - dt.timedelta(days=20 - number))
+        for number in range(10)
+    ]
+    newest = [post.pk for post in posts[3:]]
+    Post.objects.filter(pk__in=newest).update(archive_at=now - dt.timedelta(hours=1))
+
+    (found,) = database.candidates(
+        database.Wanted(phrases=(("walrus",),)), fields=["any"], limit=2, now=now
+    )
+
+    assert [one.post_id for one in found] == [posts[2].pk, posts[1].pk]
+
+
 def test_candidates_come_by_an_index():
     for n in range(8):
         note(f"Walrus {n}")

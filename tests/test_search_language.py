@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posts.search.language import QUERY_MAX, TERMS_MAX, Filter, Term, parse
-from posts.search.passages import PASSAGE_MAX, best_passage, marked, passages
+from posts.search.passages import PASSAGE_MAX, best_passage, marked, passages, texts_with
 from posts.search.words import one_typo_away, stem, stems
 
 #: Letters and the signs of the language, so that generated texts hold its corners.
@@ -137,6 +137,26 @@ def test_pieces_are_the_text(text):
     found = passages(text)
     for one in found.texts:
         assert "".join(piece.text for piece in marked(one, frozenset(stems(one)[:2]))) == one
+
+
+BODIES = (
+    "# Cache\n\nNothing.\n\n- one\n- a cache\n\n```\n# cache\n\ncache()\n```\n\nThe cache.",
+    "Nothing.\n\n~~~\nplain\n\ncaches here\n~~~\n\nCaching, twice: cached.",
+    "Ünïcode first.\n\nA cache.",
+    "Nothing at all.",
+    "cache",
+    "",
+)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_passage_is_the_one_a_reading_of_the_whole_body_finds(body):
+    wanted = frozenset(stems("cache"))
+    whole = ["A lead.", *passages(body).texts]
+
+    assert best_passage(["A lead.", *texts_with(body, wanted)], wanted) == best_passage(
+        whole, wanted
+    )
 
 
 def test_the_passage_with_most_matches_is_cut_around_the_first():

@@ -372,7 +372,8 @@ def _on_postgresql(
             if share * share * size >= limit * READING:
                 rows = _walked(cursor, wanted, field, limit, round(limit / share * 1.5), now)
             if rows is None:
-                rows = _looked_up(cursor, wanted, field, limit, now)
+                most = limit * 2 if share * size >= limit * 4 else None
+                rows = _looked_up(cursor, wanted, field, limit, now, most=most)
             found.append([Candidate._make(row) for row in rows])
     return found
 
@@ -412,34 +413,46 @@ def _walked(
 
 
 def _looked_up(
-    cursor: Any, wanted: Wanted, field: Field, limit: int, now: dt.datetime
+    cursor: Any,
+    wanted: Wanted,
+    field: Field,
+    limit: int,
+    now: dt.datetime,
+    *,
+    most: int | None,
 ) -> list[tuple[Any, ...]]:
-    """Return matches by the index on words, sorted by place."""
+    """Return matches by the index on words, sorted by place.
+
+    Of a common word `most` are looked at first, for nearly all that have an entry are listed; all
+    of them when that is not enough.
+    """
     gate, gate_parameters = _gate(now)
     within, parameters = _range("place", wanted)
     is_exact = all(len(phrase) == 1 for phrase in wanted.phrases + wanted.no_phrases)
     looks, check = (
-        ("", "true")
-        if is_exact
-        else (f" LIMIT {PHRASE_LOOKS}", "ts_match_vq(e.vector, %s::tsquery)")
+        (most, "true") if is_exact else (PHRASE_LOOKS, "ts_match_vq(e.vector, %s::tsquery)")
     )
     cursor.execute(
-        "WITH found AS MATERIALIZED (SELECT post_id, place FROM posts_searchentry "  # noqa: S608
-        f"WHERE vector @@ %s::tsquery AND {within}) SELECT {_FOUND} "
-        f"FROM (SELECT post_id, place FROM found ORDER BY place DESC{looks}) AS newest "
-        "JOIN LATERAL (SELECT * FROM posts_searchentry WHERE post_id = newest.post_id OFFSET 0) "
+        # Each OFFSET 0 keeps the planner from another way.
+        f"SELECT {_FOUND} FROM (SELECT place FROM (SELECT place FROM posts_searchentry "  # noqa: S608
+        f"WHERE vector @@ %s::tsquery AND {within} OFFSET 0) AS found "
+        "ORDER BY place DESC LIMIT %s) AS newest "
+        "JOIN LATERAL (SELECT * FROM posts_searchentry WHERE place = newest.place OFFSET 0) "
         f"AS e ON {check} "
         "JOIN LATERAL (SELECT * FROM posts_post WHERE id = e.post_id OFFSET 0) AS posts_post "
         f"ON {gate} ORDER BY newest.place DESC LIMIT %s",
         [
             tsquery_of(wanted, field, is_exact=False),
             *parameters,
+            looks,
             *(() if is_exact else (tsquery_of(wanted, field),)),
             *gate_parameters,
             limit,
         ],
     )
     rows: list[tuple[Any, ...]] = cursor.fetchall()
+    if is_exact and most is not None and len(rows) < limit:
+        return _looked_up(cursor, wanted, field, limit, now, most=None)
     return rows
 
 

@@ -53,9 +53,29 @@ def passages(body: str) -> Passages:
     return found
 
 
-def texts(body: str) -> Iterator[str]:
-    """Yield what `passages` calls texts, one by one: who looks for something may stop early."""
-    return (text for text, is_heading in _scanned(body) if not is_heading)
+def texts_with(body: str, stems: frozenset[str]) -> Iterator[str]:
+    """Yield what `passages` calls texts, from the first on that may hold a word of these stems."""
+    return (text for text, is_heading in _scanned(_from_first(body, stems)) if not is_heading)
+
+
+def _from_first(body: str, stems: frozenset[str]) -> str:
+    """Return the paragraphs of a body from the first on in which one of these stems can be."""
+    body = body[:BODY_MAX]
+    if not body.isascii():  # letters with accents have to be read
+        return body
+    lower = body.lower()
+    places = [place for place in map(lower.find, _beginnings(stems)) if place >= 0]
+    if not places:
+        return ""
+    start = body.rfind("\n\n", 0, min(places)) + 1
+    marks = body.count("```", 0, start) + body.count("~~~", 0, start)
+    # Behind an odd number of fences it may be code.
+    return body if marks % 2 else body[start:]
+
+
+def _beginnings(stems: frozenset[str]) -> set[str]:
+    """Return what the words of these stems begin with: they may differ in their last letters."""
+    return {stem[: max(2, len(stem) - 2)] for stem in stems}
 
 
 def _scanned(body: str) -> Iterator[tuple[str, bool]]:
@@ -116,8 +136,7 @@ def best_passage(texts: Iterable[str], stems: frozenset[str]) -> list[Piece]:
     The first of equally good ones; without any match the beginning of the first text.
     """
     best, first, most = "", 0, -1
-    # What a stem may differ in from its words are its last letters.
-    beginnings = {stem[: max(2, len(stem) - 2)] for stem in stems}
+    beginnings = _beginnings(stems)
     for text in texts:
         lower = text.lower()
         # Reading the words costs much more; letters with accents have to be read.

@@ -27,7 +27,7 @@ from posts.search import finding, vocabulary
 from posts.search.database import Candidate
 from posts.search.finding import NEWEST, RELEVANCE, RESULTS_MAX, Counted, Found
 from posts.search.language import QUERY_MAX, Filter, Part, Query, parse
-from posts.search.passages import Piece, best_passage, marked, texts
+from posts.search.passages import Piece, best_passage, marked, texts_with
 from posts.views.page import cards, page_context, with_robots
 
 ROBOTS = "noindex,follow"
@@ -179,9 +179,10 @@ def passages_of(posts: Sequence[tuple[Any, str]], query: Query) -> dict[int, lis
     """Return by post what answers the query, of its lead as text or its body. At most one query."""
     live = [post.live_revision_id for post, _ in posts] if query.terms else []
     bodies = dict(Revision.objects.filter(pk__in=live).values_list("pk", "body"))
+    stems = query.stems
     return {
         post.pk: best_passage(
-            chain([lead], texts(bodies.get(post.live_revision_id, ""))), query.stems
+            chain([lead], texts_with(bodies.get(post.live_revision_id, ""), stems)), stems
         )
         for post, lead in posts
     }
