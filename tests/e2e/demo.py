@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 UNDO_SECONDS = 1
@@ -116,23 +116,28 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def chromium(*, has_scroll_bars: bool = False) -> Iterator[Browser]:
-    """Start headless Chromium, which must be installed; with the scroll bars of a desktop."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is missing; on Debian: apt-get install chromium"
+def chromium() -> Iterator[Browser]:
+    """Start headless Chromium, which must be installed."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-            ignore_default_args=["--hide-scrollbars"] if has_scroll_bars else None,
-        )
+        started = launched(playwright.chromium)
         yield started
         started.close()
+
+
+def launched(chromium_type: BrowserType, *, has_scroll_bars: bool = False) -> Browser:
+    """Return a new browser; with scroll bars like those of a desktop, which take room."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is missing; on Debian: apt-get install chromium"
+    return chromium_type.launch(
+        executable_path=path,
+        args=[
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+        ignore_default_args=["--hide-scrollbars"] if has_scroll_bars else None,
+    )

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.e2e.demo import Demo, chromium
+from tests.e2e.demo import Demo, launched
 from tests.e2e.test_main_job import FILTERED, LAYOUT_SHIFTS
 
 pytestmark = pytest.mark.browser
@@ -61,18 +62,27 @@ def slow_url(demo: Demo) -> Iterator[str]:
         server.shutdown()
 
 
-def test_nothing_moves_while_a_page_arrives(demo: Demo, slow_url: str) -> None:
-    shifts = {}
-    with chromium(has_scroll_bars=True) as browser:
-        for width in (1280, 320):
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.goto(demo.url)
-            article = page.locator("main a[href^='/posts/']").first.get_attribute("href")
-            tag = page.locator("main a[href^='/tags/']").first.get_attribute("href")
-            page.add_init_script(LAYOUT_SHIFTS)
-            for path in ("/", article, tag, FILTERED, "/search/?q=service"):
-                page.goto(f"{slow_url}{path}")
-                shifts[width, path] = page.evaluate("window.layoutShift")
-            page.close()
+@pytest.fixture
+def desktop(browser: Browser) -> Iterator[Browser]:
+    started = launched(browser.browser_type, has_scroll_bars=True)
+    yield started
+    started.close()
 
-    assert {place: shift for place, shift in shifts.items() if shift} == {}
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_nothing_moves_while_a_page_arrives(
+    demo: Demo, slow_url: str, desktop: Browser, width: int
+) -> None:
+    page = desktop.new_page(viewport={"width": width, "height": 900})
+    page.goto(demo.url)
+    article = page.locator("main a[href^='/posts/']").first.get_attribute("href")
+    tag = page.locator("main a[href^='/tags/']").first.get_attribute("href")
+    page.add_init_script(LAYOUT_SHIFTS)
+
+    shifts = {}
+    for path in ("/", article, tag, FILTERED, "/search/?q=service"):
+        page.goto(f"{slow_url}{path}")
+        shifts[path] = page.evaluate("window.layoutShift")
+    page.close()
+
+    assert {path: shift for path, shift in shifts.items() if shift} == {}
