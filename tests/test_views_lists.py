@@ -263,3 +263,13 @@ def test_deep_pages_walk_an_index_and_read_no_more_than_a_page(client, db, path)
     assert index[path.split("/")[1]] in plan, plan
     assert "Sort" not in plan, plan
     assert "TEMP B-TREE" not in plan, plan
+
+
+@pytest.mark.django_db
+def test_a_tag_whose_name_says_little_is_told_to_be_one(client):
+    make_post(tags=["go", "backend"], state="listed")
+
+    page = client.get("/").content.decode()
+
+    assert '<span class="visually-hidden">tag </span>go</a>' in page
+    assert ">backend</a>" in page
